@@ -1,0 +1,1 @@
+"""From labelled rows to a bundle: fit, calibrate, export to ONNX, compare, assemble."""

@@ -1,0 +1,106 @@
+"""Decisions by people: appended to the case's chain together with their event."""
+
+from datetime import timedelta
+from typing import Any
+
+import uuid_utils.compat as uuid
+
+from reviewapp.cases.actions.trail import happened
+from reviewapp.cases.models import Case, Decision, Review
+from reviewapp.domain.states import CaseState
+from reviewapp.events import actions as events
+from reviewapp.registry.actors import Actor
+
+# The time a person has to take an answer back before it leaves the house.
+UNDO_WINDOW = timedelta(seconds=10)
+
+
+def last_decision(case: Case) -> Decision | None:
+    return Decision.objects.filter(case=case).order_by("-sequence").first()
+
+
+def decide(*, case: Case, answer: str, review: Review, by: Actor, delay: timedelta = UNDO_WINDOW) -> Decision:
+    """A person's decision on a locked case; it supersedes what was decided before."""
+    before = last_decision(case)
+    decision = _append(
+        case,
+        before,
+        by,
+        type_="decision.corrected" if before and before.answer is not None else "decision.made",
+        delay=delay,
+        source=Decision.Source.HUMAN,
+        answer=answer,
+        review=review,
+        prediction=review.prediction,
+        model_version=review.prediction.model_version if review.prediction else None,
+        policy_version=review.prediction.policy_version if review.prediction else None,
+    )
+    _move(case, CaseState.DECIDED)
+    return decision
+
+
+def withdraw(*, case: Case, by: Actor) -> tuple[Decision, bool]:
+    """Take the live decision of a locked case back; True when upstream never heard of it.
+
+    An unreleased announcement is removed and the withdrawal stays in the house; otherwise upstream is told.
+    """
+    before = last_decision(case)
+    assert before is not None
+    was_unreleased = events.void_unreleased(before.event_id)
+    decision = _append(
+        case,
+        before,
+        by,
+        type_="decision.undone" if was_unreleased else "decision.withdrawn",
+        source=Decision.Source.WITHDRAWN,
+        answer=None,
+    )
+    _move(case, CaseState.IN_REVIEW)
+    return decision, was_unreleased
+
+
+def _append(  # noqa: PLR0913
+    case: Case,
+    before: Decision | None,
+    by: Actor,
+    *,
+    type_: str,
+    source: str,
+    answer: str | None,
+    delay: timedelta | None = None,
+    **links: Any,
+) -> Decision:
+    decision_id, event_id = uuid.uuid7(), uuid.uuid7()
+    prediction = links.get("prediction")
+    payload = {
+        "decision": {
+            "id": str(decision_id),
+            "class": answer,
+            "source": source,
+            "supersedes": str(before.pk) if before else None,
+            "confidence": round(prediction.confidence, 6) if prediction else None,
+            "threshold": prediction.threshold if prediction else None,
+            "policy_version": links["policy_version"].number if links.get("policy_version") else None,
+            "model_version": links["model_version"].number if links.get("model_version") else None,
+        }
+    }
+    happened(case, type_, by=by, payload=payload, delay=delay, event_id=event_id)
+    return Decision.objects.create(
+        id=decision_id,
+        case=case,
+        sequence=before.sequence + 1 if before else 1,
+        supersedes=before,
+        source=source,
+        answer=answer,
+        generation=case.generation,
+        event_id=event_id,
+        actor=str(by),
+        **links,
+    )
+
+
+def _move(case: Case, to: CaseState) -> None:
+    if case.state != to:
+        moved = Case.objects.transition(case.pk, CaseState(case.state), to)
+        assert moved, "the case's row is locked"
+        case.state = to

@@ -1,0 +1,183 @@
+"""Intake: an accepted case is committed with its input, its work and its event, or not at all."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import uuid_utils.compat as uuid
+from django.conf import settings
+from django.db import IntegrityError, connection, transaction
+
+from reviewapp.cases.actions import external
+from reviewapp.cases.submissions import Submission
+from reviewapp.celery import enqueue
+from reviewapp.copying import copy_rows
+from reviewapp.crashpoints import crashpoint
+from reviewapp.domain import sampling
+from reviewapp.events import actions as events
+from reviewapp.registry.actors import Actor
+from reviewapp.registry.models import Stream
+
+INFERENCE_TASK = "cases.drain_inference"
+# Two senders of the same new ids meet at the unique index; the one who waited sees the other's rows next time.
+MAX_TRIES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What became of one submission: `created`, `replayed` (same content) or `conflict` (other content)."""
+
+    outcome: str
+    external_id: str
+    case_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A case about to be written: its id is drawn, its coins follow from it."""
+
+    case_id: UUID
+    coins: sampling.Coins
+    submission: Submission
+
+
+def receive(
+    *, stream: Stream, submissions: Sequence[Submission], by: Actor, traceparent: str = ""
+) -> list[Receipt]:
+    """Accept submissions, each exactly once by its external id, in one transaction.
+
+    1. Ids already known are answered as replay or conflict; the first of a repeated id within the list wins.
+    2. The new ones are written by COPY: case, input, event, and work or, with a prediction of their own, the routing.
+    3. After the commit a wake-up hurries the scoring; losing it costs seconds, not cases.
+    """
+    for attempt in range(MAX_TRIES):
+        try:
+            with transaction.atomic():
+                return _receive(stream, submissions, by, traceparent)
+        except IntegrityError:
+            if attempt == MAX_TRIES - 1:
+                raise
+    raise AssertionError("unreachable")
+
+
+def _receive(
+    stream: Stream, submissions: Sequence[Submission], by: Actor, traceparent: str
+) -> list[Receipt]:
+    known, now = _known(stream, [submission.external_id for submission in submissions])
+    arrivals: list[Arrival] = []
+    receipts: list[Receipt] = []
+    key = settings.COIN_KEY.encode()
+    for submission in submissions:
+        seen = known.get(submission.external_id)
+        if seen is None:
+            case_id = uuid.uuid7()
+            arrivals.append(Arrival(case_id, sampling.draw(key, case_id), submission))
+            known[submission.external_id] = (case_id, submission.fingerprint)
+            receipts.append(Receipt("created", submission.external_id, case_id))
+        else:
+            outcome = "replayed" if seen[1] == submission.fingerprint else "conflict"
+            receipts.append(Receipt(outcome, submission.external_id, seen[0]))
+    if arrivals:
+        crashpoint("intake.before_write")
+        _write(stream, arrivals, by, traceparent, now)
+        crashpoint("intake.before_commit")
+        transaction.on_commit(lambda: crashpoint("intake.after_commit"))
+        enqueue(INFERENCE_TASK)
+    return receipts
+
+
+def _known(stream: Stream, external_ids: list[str]) -> tuple[dict[str, tuple[UUID, bytes]], datetime]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT external_id, id, fingerprint FROM cases_case WHERE stream_id = %s AND external_id = ANY(%s)",
+            [stream.pk, external_ids],
+        )
+        known = {row[0]: (row[1], bytes(row[2])) for row in cursor.fetchall()}
+        cursor.execute("SELECT clock_timestamp()")
+        return known, cursor.fetchone()[0]
+
+
+def _write(stream: Stream, arrivals: list[Arrival], by: Actor, traceparent: str, now: datetime) -> None:
+    due_at = now + stream.sla
+    copy_rows(
+        "cases_case",
+        (
+            "id stream_id external_id state generation fingerprint coin rollout_coin half_coin num_events due_at "
+            "received_at"
+        ).split(),
+        (
+            (
+                arrival.case_id,
+                stream.pk,
+                arrival.submission.external_id,
+                "scoring",
+                1,
+                arrival.submission.fingerprint,
+                arrival.coins.audit,
+                arrival.coins.rollout,
+                arrival.coins.half,
+                1,
+                due_at,
+                now,
+            )
+            for arrival in arrivals
+        ),
+    )
+    copy_rows(
+        "cases_caseinput",
+        ("id", "case_id", "generation", "features", "context", "observed_at", "received_at"),
+        (
+            (
+                uuid.uuid7(),
+                arrival.case_id,
+                1,
+                arrival.submission.features_json,
+                arrival.submission.context_json,
+                arrival.submission.observed_at,
+                now,
+            )
+            for arrival in arrivals
+        ),
+    )
+    _write_events(stream, arrivals, by, traceparent, now)
+    scored_upstream = [arrival for arrival in arrivals if arrival.submission.probabilities is not None]
+    to_score = [arrival for arrival in arrivals if arrival.submission.probabilities is None]
+    if to_score:
+        copy_rows(
+            "cases_work",
+            "kind subject generation priority attempts run_after is_dead last_error traceparent created_at".split(),
+            (
+                ("score", str(arrival.case_id), 1, 0, 0, now, False, "", traceparent, now)
+                for arrival in to_score
+            ),
+        )
+    if scored_upstream:
+        external.route(
+            stream=stream,
+            predictions={arrival.case_id: arrival.submission for arrival in scored_upstream},
+            now=now,
+        )
+
+
+def _write_events(
+    stream: Stream, arrivals: list[Arrival], by: Actor, traceparent: str, now: datetime
+) -> None:
+    actor = str(by)
+    events.record_many(
+        [
+            events.Happening(
+                type="case.received",
+                subject=f"case:{arrival.case_id}",
+                actor=actor,
+                payload={"external_id": arrival.submission.external_id, "generation": 1},
+                team_id=stream.team_id,
+                stream_id=stream.pk,
+                case_id=arrival.case_id,
+                sequence=1,
+                traceparent=traceparent,
+            )
+            for arrival in arrivals
+        ],
+        at=now,
+    )

@@ -1,0 +1,310 @@
+"""Routing: the gate's ruling on fresh predictions and everything that follows from it, in one transaction."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import uuid_utils.compat as uuid
+from django.db import connection
+
+from reviewapp.celery import enqueue
+from reviewapp.copying import copy_rows
+from reviewapp.domain import gate
+from reviewapp.domain.gate import Route, Ruling
+from reviewapp.events import actions as events
+from reviewapp.gating.rulebook import Rulebook
+
+DECISION_EVENT = "decision.made"
+EXPLAIN_TASK = "cases.drain_explain"
+# Reviews are taken by priority, then by due time: a late audit costs automation.
+AUDIT_PRIORITY = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """One case with the prediction that routes it; shapes: probabilities (K,), embedding (128,) or None."""
+
+    case_id: UUID
+    external_id: str
+    generation: int
+    coin: float
+    due_at: datetime
+    role: str
+    model_version_id: UUID
+    model_number: int
+    answer: str
+    probabilities: Sequence[float]
+    confidence: float
+    novelty: float | None
+    provider: str
+    latency: float
+    space: str = ""
+    embedding: Any = None
+    is_explainable: bool = True
+    traceparent: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Routed:
+    """A scored case with its ruling and the ids of the rows that will say so."""
+
+    scored: Scored
+    ruling: Ruling
+    prediction_id: UUID
+    sequence: int
+    event_id: UUID
+
+
+def apply(*, rulebook: Rulebook, batch: Sequence[Scored], now: datetime) -> int:
+    """Rule on every case of the batch that still waits for it, and write the consequences.
+
+    Prediction always; decision, event and outbox entry on `auto`; review on `review` and for audits; embedding and
+    the explanation's work where a person will look. Call it inside a transaction that holds the rulebook's lock.
+    """
+    ruled = [(scored, _rule(scored, rulebook)) for scored in batch]
+    sequences = _move(ruled)
+    routed = [
+        Routed(scored, ruling, uuid.uuid7(), sequences[scored.case_id], uuid.uuid7())
+        for scored, ruling in ruled
+        if scored.case_id in sequences
+    ]
+    _write_predictions(routed, rulebook, now)
+    _write_decisions([one for one in routed if one.ruling.route is Route.AUTO], rulebook, now)
+    _write_events(routed, rulebook, now)
+    looked_at = [one for one in routed if one.ruling.route is Route.REVIEW or one.ruling.is_audited]
+    _write_reviews(looked_at, rulebook, now)
+    _write_evidence(looked_at, rulebook, now)
+    return len(routed)
+
+
+def _rule(scored: Scored, rulebook: Rulebook) -> Ruling:
+    return gate.rule(
+        predicted=scored.answer,
+        confidence=scored.confidence,
+        novelty=scored.novelty,
+        facts=facts(scored.coin, rulebook),
+        policy=rulebook.policy,
+    )
+
+
+def facts(coin: float, rulebook: Rulebook) -> gate.Facts:
+    return gate.Facts(
+        coin=coin,
+        review_mode=rulebook.review_mode,
+        blind_share=rulebook.stream.blind_share,
+        is_held=rulebook.is_held,
+    )
+
+
+def _move(ruled: Sequence[tuple[Scored, Ruling]]) -> dict[UUID, int]:
+    """Move the cases that still wait in this generation; answers the number of each one's event."""
+    sequences: dict[UUID, int] = {}
+    with connection.cursor() as cursor:
+        for route, state in ((Route.AUTO, "decided"), (Route.REVIEW, "in_review")):
+            chosen = [scored for scored, ruling in ruled if ruling.route is route]
+            if not chosen:
+                continue
+            cursor.execute(
+                "UPDATE cases_case c SET state = %s, num_events = num_events + 1 "
+                "FROM unnest(%s::uuid[], %s::int[]) AS wanted(id, generation) "
+                "WHERE c.id = wanted.id AND c.generation = wanted.generation AND c.state = 'scoring' "
+                "RETURNING c.id, c.num_events",
+                [state, [scored.case_id for scored in chosen], [scored.generation for scored in chosen]],
+            )
+            sequences.update(cursor.fetchall())
+    return sequences
+
+
+def _write_predictions(routed: Sequence[Routed], rulebook: Rulebook, now: datetime) -> None:
+    copy_rows(
+        "cases_prediction",
+        (
+            "id case_id model_version_id role generation class probabilities confidence novelty provider latency "
+            "route reasons policy_version_id threshold inclusion_probability created_at"
+        ).split(),
+        (
+            (
+                one.prediction_id,
+                one.scored.case_id,
+                one.scored.model_version_id,
+                one.scored.role,
+                one.scored.generation,
+                one.scored.answer,
+                list(one.scored.probabilities),
+                one.scored.confidence,
+                one.scored.novelty,
+                one.scored.provider,
+                one.scored.latency,
+                one.ruling.route.value,
+                _reasons(one.ruling),
+                rulebook.policy_version_id,
+                one.ruling.threshold,
+                one.ruling.inclusion_probability,
+                now,
+            )
+            for one in routed
+        ),
+    )
+
+
+def _write_decisions(automatic: Sequence[Routed], rulebook: Rulebook, now: datetime) -> None:
+    """Decisions of cases that may have been decided before an amendment: the chain goes on where it ended."""
+    if not automatic:
+        return
+    previous = _last_decisions([one.scored.case_id for one in automatic if one.scored.generation > 1])
+    rows = []
+    for one in automatic:
+        last_id, last_sequence = previous.get(one.scored.case_id, (None, 0))
+        rows.append(
+            (
+                one.event_id,
+                one.scored.case_id,
+                last_sequence + 1,
+                last_id,
+                "auto",
+                one.scored.answer,
+                one.scored.generation,
+                one.prediction_id,
+                Route.AUTO.value,
+                one.scored.model_version_id,
+                rulebook.policy_version_id,
+                one.event_id,
+                "policy",
+                now,
+            )
+        )
+    copy_rows(
+        "cases_decision",
+        (
+            "id case_id sequence supersedes_id source class generation prediction_id prediction_route "
+            "model_version_id policy_version_id event_id actor decided_at"
+        ).split(),
+        rows,
+    )
+
+
+def _last_decisions(case_ids: Sequence[UUID]) -> dict[UUID, tuple[UUID, int]]:
+    if not case_ids:
+        return {}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT DISTINCT ON (case_id) case_id, id, sequence FROM cases_decision WHERE case_id = ANY(%s) "
+            "ORDER BY case_id, sequence DESC",
+            [list(case_ids)],
+        )
+        return {row[0]: (row[1], row[2]) for row in cursor.fetchall()}
+
+
+def _write_events(routed: Sequence[Routed], rulebook: Rulebook, now: datetime) -> None:
+    stream = rulebook.stream
+    events.record_many(
+        [
+            events.Happening(
+                id=one.event_id,
+                type=DECISION_EVENT if one.ruling.route is Route.AUTO else "review.opened",
+                subject=f"case:{one.scored.case_id}",
+                actor="policy",
+                payload=_payload(one, rulebook),
+                team_id=stream.team_id,
+                stream_id=stream.pk,
+                case_id=one.scored.case_id,
+                sequence=one.sequence,
+                traceparent=one.scored.traceparent,
+            )
+            for one in routed
+        ],
+        at=now,
+    )
+
+
+def _payload(one: Routed, rulebook: Rulebook) -> dict[str, Any]:
+    scored, ruling = one.scored, one.ruling
+    payload: dict[str, Any] = {
+        "case": str(scored.case_id),
+        "external_id": scored.external_id,
+        "stream": rulebook.stream.slug,
+        "generation": scored.generation,
+        "sequence": one.sequence,
+        "reasons": [reason.code for reason in ruling.reasons],
+    }
+    if ruling.route is Route.AUTO:
+        payload["decision"] = {
+            "id": str(one.event_id),
+            "class": scored.answer,
+            "source": "auto",
+            "confidence": round(scored.confidence, 6),
+            "threshold": ruling.threshold,
+            "policy_version": rulebook.policy_number,
+            "model_version": scored.model_number,
+        }
+    return payload
+
+
+def _write_reviews(looked_at: Sequence[Routed], rulebook: Rulebook, now: datetime) -> None:
+    mode = rulebook.stream.review_mode
+    copy_rows(
+        "cases_review",
+        (
+            "id case_id stream_id generation kind round mode prediction_id reasons inclusion_probability state "
+            "priority due_at created_at"
+        ).split(),
+        (
+            (
+                uuid.uuid7(),
+                one.scored.case_id,
+                rulebook.stream.pk,
+                one.scored.generation,
+                "audit" if one.ruling.is_audited else "routine",
+                1,
+                "blind" if one.ruling.is_blind else mode,
+                one.prediction_id,
+                _AUDIT_REASONS if one.ruling.is_audited else _reasons(one.ruling),
+                one.ruling.inclusion_probability,
+                "open",
+                AUDIT_PRIORITY if one.ruling.is_audited else 0,
+                one.scored.due_at,
+                now,
+            )
+            for one in looked_at
+        ),
+    )
+
+
+def _write_evidence(looked_at: Sequence[Routed], rulebook: Rulebook, now: datetime) -> None:
+    embedded = [one.scored for one in looked_at if one.scored.embedding is not None]
+    if embedded:
+        copy_rows(
+            "cases_embedding",
+            ("id", "stream_id", "case_id", "generation", "space", "vector"),
+            (
+                (uuid.uuid7(), rulebook.stream.pk, s.case_id, s.generation, s.space, _json(s.embedding.tolist()))
+                for s in embedded
+            ),
+        )
+    explained = [one for one in looked_at if one.scored.is_explainable]
+    if explained:
+        copy_rows(
+            "cases_work",
+            "kind subject generation priority attempts run_after is_dead last_error traceparent created_at".split(),
+            (
+                ("explain", str(one.prediction_id), 1, 0, 0, now, False, "", one.scored.traceparent, now)
+                for one in explained
+            ),
+        )
+        enqueue(EXPLAIN_TASK)
+
+
+def _reasons(ruling: Ruling) -> str:
+    return _json([reason.as_dict() for reason in ruling.reasons])
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+_AUDIT_REASONS = _json(
+    [{"code": "audit", "sentence": "Drawn at random to check automatic decisions; answer without knowing them."}]
+)

@@ -1,0 +1,190 @@
+"""Scoring: claimed batches through the model, then routed in one transaction per stream."""
+
+import time
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import numpy as np
+import structlog
+from django.db import connection, transaction
+
+from reviewapp import inference_client
+from reviewapp.cases.actions import routing, unscored, work
+from reviewapp.cases.loading import loaded
+from reviewapp.crashpoints import crashpoint
+from reviewapp.domain import gate
+from reviewapp.gating import rulebook as rulebooks
+from reviewapp.registry.actions.versions import primary_of
+from reviewapp.registry.models import ModelVersion, Stream
+
+log = structlog.get_logger(__name__)
+
+BATCH = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A case that waits for its score, with its work row."""
+
+    row: work.Claimed
+    case_id: UUID
+    stream_id: UUID
+    external_id: str
+    generation: int
+    coin: float
+    due_at: datetime
+    features: Mapping[str, Any]
+
+
+class RolloutChanged(Exception):
+    """The stream's rollout moved on between prediction and routing; the batch is scored again."""
+
+
+def score_batch() -> int:
+    """Claim what waits and score it; answers how many rows were taken. Safe to run twice, anywhere, at any time."""
+    lease = work.claim(kind="score", limit=BATCH)
+    if not lease.rows:
+        return 0
+    crashpoint("scoring.after_claim")
+    waiting = _load(lease)
+    stale = set(lease.ids) - {one.row.id for one in waiting}
+    if stale:
+        # Amended or decided meanwhile: another row, or nobody, waits for this score.
+        work.finish(token=lease.token, ids=sorted(stale))
+    by_stream: dict[UUID, list[Waiting]] = defaultdict(list)
+    for one in waiting:
+        by_stream[one.stream_id].append(one)
+    for stream_id, group in by_stream.items():
+        for part in _apart(group):
+            _score(lease.token, stream_id, part)
+    return len(lease.rows)
+
+
+def _apart(group: Sequence[Waiting]) -> list[list[Waiting]]:
+    """Rows that were tried before go alone: whatever killed their batch then kills only itself now."""
+    fresh = [one for one in group if one.row.attempts == 1]
+    return ([fresh] if fresh else []) + [[one] for one in group if one.row.attempts > 1]
+
+
+def _score(token: UUID, stream_id: UUID, group: list[Waiting]) -> None:
+    try:
+        _score_or_raise(token, stream_id, group)
+    except RolloutChanged:
+        work.give_back(token=token, ids=[one.row.id for one in group], is_try=False)
+    except Exception as error:
+        if len(group) > 1:
+            middle = len(group) // 2
+            _score(token, stream_id, group[:middle])
+            _score(token, stream_id, group[middle:])
+            return
+        log.exception("scoring.failed", case_id=str(group[0].case_id))
+        _give_up_or_back(token, group[0], error)
+
+
+def _score_or_raise(token: UUID, stream_id: UUID, group: list[Waiting]) -> None:
+    stream = Stream.objects.get(pk=stream_id)
+    version = primary_of(stream)
+    exhausted = [one for one in group if one.row.attempts > work.MAX_ATTEMPTS]
+    if version is None or version.bundle is None:
+        _to_people(token, group, gate.MODEL_UNAVAILABLE)
+        return
+    if exhausted:
+        _to_people(token, exhausted, gate.SCORING_FAILED)
+        return
+    batch = _predict(version, group)
+    crashpoint("scoring.after_predict")
+    with transaction.atomic():
+        rulebook = rulebooks.read_locked(stream_id)
+        if rulebook.rollout_id != stream.live_rollout_id:
+            raise RolloutChanged
+        kept = work.finish(token=token, ids=[one.row.id for one in group])
+        mine = [scored for one, scored in zip(group, batch, strict=True) if one.row.id in kept]
+        routing.apply(rulebook=rulebook, batch=mine, now=_database_time())
+        crashpoint("scoring.before_commit")
+    crashpoint("scoring.after_commit")
+
+
+def _predict(version: ModelVersion, group: Sequence[Waiting]) -> list[routing.Scored]:
+    started = time.perf_counter()
+    assert version.bundle is not None
+    model = loaded(version.bundle)
+    predictions = inference_client.predict(model, [one.features for one in group])
+    best = predictions.probabilities.argmax(axis=1)
+    confidence = predictions.probabilities[np.arange(len(group)), best]
+    probabilities = predictions.probabilities.tolist()
+    latency = time.perf_counter() - started
+    return [
+        routing.Scored(
+            case_id=one.case_id,
+            external_id=one.external_id,
+            generation=one.generation,
+            coin=one.coin,
+            due_at=one.due_at,
+            role="primary",
+            model_version_id=version.pk,
+            model_number=version.number,
+            answer=predictions.classes[best[i]],
+            probabilities=probabilities[i],
+            confidence=min(max(float(confidence[i]), 0.0), 1.0),
+            novelty=float(predictions.novelty[i]),
+            provider=predictions.provider,
+            latency=latency,
+            space=version.bundle.digest,
+            embedding=predictions.embedding[i],
+            traceparent=one.row.traceparent,
+        )
+        for i, one in enumerate(group)
+    ]
+
+
+def _to_people(token: UUID, group: Sequence[Waiting], reason: gate.Reason) -> None:
+    with transaction.atomic():
+        rulebook = rulebooks.read_locked(group[0].stream_id)
+        kept = work.finish(token=token, ids=[one.row.id for one in group])
+        unscored.to_review(
+            rulebook=rulebook,
+            cases=[(one.case_id, one.generation, one.coin, one.due_at) for one in group if one.row.id in kept],
+            reason=reason,
+        )
+
+
+def _give_up_or_back(token: UUID, one: Waiting, error: Exception) -> None:
+    """After the last try the case goes to people; nothing is ever merely stuck."""
+    if one.row.attempts >= work.MAX_ATTEMPTS:
+        _to_people(token, [one], gate.SCORING_FAILED)
+    else:
+        work.give_back(
+            token=token, ids=[one.row.id], error=repr(error), wait=work.BACK_OFF * one.row.attempts
+        )
+
+
+_LOAD = """
+SELECT c.id, c.stream_id, c.external_id, c.generation, c.coin, c.due_at, i.features::text
+FROM cases_case c
+JOIN cases_caseinput i ON i.case_id = c.id AND i.generation = c.generation
+WHERE c.id = ANY(%s::uuid[]) AND c.state = 'scoring'
+"""
+
+
+def _load(lease: work.Lease) -> list[Waiting]:
+    rows = {(row.subject, row.generation): row for row in lease.rows}
+    with connection.cursor() as cursor:
+        cursor.execute(_LOAD, [[row.subject for row in lease.rows]])
+        found = cursor.fetchall()
+    return [
+        Waiting(rows[key], *record[:6], features=msgspec.json.decode(record[6]))
+        for record in found
+        if (key := (str(record[0]), record[3])) in rows
+    ]
+
+
+def _database_time() -> datetime:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        now: datetime = cursor.fetchone()[0]
+    return now

@@ -1,0 +1,68 @@
+"""May this actor do this? Each `check_x` raises with a sentence fit for people; `can_x` answers."""
+
+from reviewapp.accounts.models import User
+from reviewapp.cases.models import Case, Review, Verdict
+from reviewapp.domain.errors import DomainError, Forbidden, NotFound
+from reviewapp.registry.actors import Actor, check_role
+from reviewapp.registry.models import Role, Stream
+
+REVIEWS = (Role.REVIEWER, Role.LEAD)
+OVERSEES = (Role.LEAD, Role.AUDITOR, Role.POLICY_OWNER, Role.MODEL_OWNER)
+
+
+def check_review(actor: Actor, stream: Stream) -> User:
+    """The person who reviews. Reviews are claimed and answered by people, never by a key or by the system."""
+    if actor.user is None:
+        raise Forbidden("Only a person can review: sign in.", code="person_required")
+    check_role(actor, stream, *REVIEWS)
+    return actor.user
+
+
+def can_review(actor: Actor, stream: Stream) -> bool:
+    try:
+        check_review(actor, stream)
+    except DomainError:
+        return False
+    return True
+
+
+def oversees(actor: Actor, stream: Stream) -> bool:
+    """Whether the actor may see what the model said while people still answer unseen."""
+    return actor.kind == "client" or actor.has_role(stream, OVERSEES)
+
+
+def check_sees_model(actor: Actor, case: Case) -> None:
+    """Refuse the model's part of a case to a person who may yet have to answer it without having seen it."""
+    if hides_model(actor, case):
+        raise Forbidden(
+            "What the model said is hidden until this case's open review is answered.", code="evidence_hidden"
+        )
+
+
+def hides_model(actor: Actor, case: Case) -> bool:
+    unseen = case.reviews.filter(state=Review.State.OPEN).exclude(mode=Stream.Mode.ASSISTED)
+    if actor.user is None or actor.is_system:
+        return False
+    if not oversees(actor, case.stream):
+        return any(not may_see_evidence(actor, review) for review in unseen)
+    return any(not may_see_evidence(actor, review) for review in unseen.filter(claimed_by=actor.user))
+
+
+def may_see_evidence(actor: Actor, review: Review) -> bool:
+    """Whether prediction, explanation and similar cases may be shown to the reviewer of this review now."""
+    if review.mode == Stream.Mode.ASSISTED:
+        return True
+    if review.mode == Stream.Mode.BLIND:
+        return review.state != Review.State.OPEN
+    return (
+        review.state != Review.State.OPEN
+        or Verdict.objects.filter(review=review, reviewer=actor.user, stage=Verdict.Stage.FIRST).exists()
+    )
+
+
+def visible_review(actor: Actor, review_id: object) -> Review:
+    """The review, or NotFound when the actor may not know of it."""
+    review = Review.objects.visible_to(actor).select_related("stream", "case").filter(pk=review_id).first()
+    if review is None:
+        raise NotFound("There is no such review.")
+    return review

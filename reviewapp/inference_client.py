@@ -1,0 +1,61 @@
+"""The only door to the package `inference`, opened lazily: web processes never load ONNX Runtime, SHAP or scikit-learn."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from inference.bundle import Manifest
+    from inference.explain import Explanation
+    from inference.model import Model
+    from inference.predict import Predictions
+
+
+def load(files: "Mapping[str, bytes] | Path", *, expected_digest: str | None = None) -> "Model":
+    """A checked bundle, ready to predict. Raises BundleRefused."""
+    from inference import model
+
+    return model.load(files, expected_digest=expected_digest)
+
+
+def predict(model: "Model", rows: Sequence[Mapping[str, Any]], *, with_embedding: bool = True) -> "Predictions":
+    from inference import predict as module
+
+    return module.predict(model, rows, with_embedding=with_embedding)
+
+
+def explain(model: "Model", rows: Sequence[Mapping[str, Any]], *, classes: Sequence[str]) -> "list[Explanation]":
+    from inference import explain as module
+
+    return module.explain(model, rows, classes=classes)
+
+
+def check_bundle(files: Mapping[str, bytes]) -> "Manifest":
+    """Read and check a bundle's files without running the model. Raises BundleRefused."""
+    from inference import bundle
+
+    return bundle.check(files)
+
+
+def digest(files: Mapping[str, bytes]) -> str:
+    from inference import bundle
+
+    return bundle.digest(files)
+
+
+def read_bundle(path: "Path") -> dict[str, bytes]:
+    """The files of a bundle, from one zip or from a directory. Raises BundleRefused."""
+    from inference import bundle
+
+    if path.is_dir():
+        return bundle.read_directory(path)
+    return bundle.read_zip(path.read_bytes())
+
+
+def manifest(content: Mapping[str, Any]) -> "Manifest":
+    from inference.bundle import Manifest
+
+    return Manifest.from_json(content)
+
+

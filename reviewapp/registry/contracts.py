@@ -1,0 +1,146 @@
+"""A stream's input contract: a JSON Schema derived from the model's declared columns, checked with jsonschema-rs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import jsonschema_rs
+
+from reviewapp.domain.errors import Invalid
+from reviewapp.registry.models import Stream, StreamRevision
+
+if TYPE_CHECKING:
+    from inference.bundle import Column
+
+JSON_TYPES = {"float": "number", "int": "integer", "bool": "boolean", "category": "string", "text": "string"}
+MAX_TEXT = 100_000
+
+
+@dataclass(frozen=True)
+class Contract:
+    """A compiled contract. Without one (no model yet) every object of features is accepted as it is."""
+
+    number: int
+    schema: Mapping[str, Any]
+    validator: Any
+    float_columns: frozenset[str]
+
+    def coerce(self, features: Mapping[str, Any]) -> dict[str, Any]:
+        """The features with whole numbers in float columns made floats, so that 1 and 1.0 are one content.
+
+        Raises Invalid with one entry per wrong column.
+        """
+        errors = [_describe(error) for error in self.validator.iter_errors(features)]
+        if errors:
+            merged = [entry for entries in errors for entry in entries]
+            first = merged[0]["message"]
+            raise Invalid(f"The features do not fit the contract: {first}", code="contract_violated", errors=merged)
+        floats = self.float_columns
+        return {
+            name: float(value) if type(value) is int and name in floats else value
+            for name, value in features.items()
+        }
+
+
+def derive(columns: "tuple[Column, ...]") -> dict[str, Any]:
+    """The JSON Schema (2020-12) of a model's input columns."""
+    properties = {column.name: _property(column) for column in columns}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "type": "object",
+        "properties": properties,
+        "required": [column.name for column in columns if not column.nullable],
+        "additionalProperties": False,
+    }
+
+
+def _property(column: "Column") -> dict[str, Any]:
+    kind = JSON_TYPES[column.dtype]
+    schema: dict[str, Any] = {"type": [kind, "null"] if column.nullable else kind}
+    if column.values is not None:
+        schema["enum"] = [*column.values, *([None] if column.nullable else [])]
+    elif kind == "string":
+        schema["maxLength"] = MAX_TEXT
+    if column.minimum is not None:
+        schema["minimum"] = column.minimum
+    if column.maximum is not None:
+        schema["maximum"] = column.maximum
+    if column.description:
+        schema["description"] = column.description
+    if column.unit:
+        schema["x-unit"] = column.unit
+    return schema
+
+
+def check_schema(schema: Any) -> None:
+    """Refuse a contract that is no JSON Schema of an object."""
+    if not isinstance(schema, dict) or schema.get("type") != "object":
+        raise Invalid("A contract is a JSON Schema with \"type\": \"object\".", code="contract_malformed")
+    try:
+        jsonschema_rs.validator_for(schema)
+    except (jsonschema_rs.ValidationError, ValueError) as error:
+        raise Invalid(f"The contract is not a JSON Schema: {error}", code="contract_malformed") from error
+
+
+def contract_of(stream: Stream) -> Contract | None:
+    """The contract in force. One indexed query; compiled contracts are kept by revision."""
+    revisions = StreamRevision.objects.filter(stream=stream, kind=StreamRevision.Kind.CONTRACT)
+    latest = revisions.order_by("-number").values_list("pk", "number").first()
+    if latest is None:
+        return None
+    pk, number = latest
+    return _compiled(pk, number)
+
+
+@lru_cache(maxsize=64)
+def _compiled(revision: UUID, number: int) -> Contract:
+    schema = StreamRevision.objects.values_list("body", flat=True).get(pk=revision)
+    floats = {
+        name for name, entry in schema.get("properties", {}).items() if "number" in _types(entry.get("type"))
+    }
+    return Contract(number, schema, jsonschema_rs.validator_for(schema), frozenset(floats))
+
+
+def _types(declared: Any) -> list[str]:
+    return declared if isinstance(declared, list) else [declared]
+
+
+def _describe(error: jsonschema_rs.ValidationError) -> list[dict[str, str]]:
+    """One entry per column: which one, what was expected, what came."""
+    kind = error.kind
+    if kind.name == "required":
+        return [_entry(kind.property, "missing", f"“{kind.property}” is missing; the contract requires it.")]
+    if kind.name == "additionalProperties":
+        return [
+            _entry(name, "unknown_column", f"“{name}” is not a column of this stream; remove it.")
+            for name in kind.unexpected
+        ]
+    column = str(error.instance_path[0]) if error.instance_path else ""
+    if kind.name == "type":
+        got = type(error.instance).__name__
+        expected = " or ".join(str(name) for name in kind.types)
+        return [_entry(column, "wrong_type", f"“{column}” must be {expected}, not {_JSON_NAMES.get(got, got)}.")]
+    if kind.name == "enum":
+        options = ", ".join(str(option) for option in kind.options[:20])
+        return [_entry(column, "unknown_category", f"“{column}” must be one of {options}.")]
+    if kind.name in {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"}:
+        bound = {"minimum": "at least", "maximum": "at most", "exclusiveMinimum": "above", "exclusiveMaximum": "below"}
+        return [_entry(column, "out_of_range", f"“{column}” must be {bound[kind.name]} {kind.limit}.")]
+    return [_entry(column, "invalid", f"“{column}”: {error.message[:300]}")]
+
+
+_JSON_NAMES = {
+    "str": "a string",
+    "int": "an integer",
+    "float": "a number",
+    "bool": "a boolean",
+    "NoneType": "null",
+    "list": "an array",
+    "dict": "an object",
+}
+
+
+def _entry(column: str, code: str, message: str) -> dict[str, str]:
+    return {"field": f"features.{column}" if column else "features", "column": column, "code": code, "message": message}

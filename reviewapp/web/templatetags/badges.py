@@ -1,0 +1,79 @@
+"""One look per word: the same state has the same colour, icon and label on every page."""
+
+from typing import Any
+
+from django import template
+
+register = template.Library()
+
+# value → (tone, icon)
+LOOKS: dict[str, tuple[str, str]] = {
+    # case
+    "scoring": ("azure", "hourglass"),
+    "in_review": ("yellow", "eye"),
+    "decided": ("green", "circle-check"),
+    "erased": ("secondary", "eraser"),
+    # route, source of a decision or label
+    "auto": ("blue", "bolt"),
+    "review": ("yellow", "user"),
+    "human": ("purple", "user-check"),
+    "withdrawn": ("secondary", "arrow-back-up"),
+    "outcome": ("teal", "flag"),
+    "import": ("secondary", "upload"),
+    "demo": ("secondary", "flask"),
+    # kind of review
+    "routine": ("secondary", "list-details"),
+    "audit": ("indigo", "dice-3"),
+    "second_opinion": ("cyan", "users"),
+    "adjudication": ("purple", "gavel"),
+    "escalation": ("orange", "arrow-up-right"),
+    "gold": ("yellow", "certificate"),
+    "reopened": ("orange", "refresh"),
+    # review mode
+    "assisted": ("blue", "bulb"),
+    "commit_then_reveal": ("teal", "eye-question"),
+    "blind": ("secondary", "eye-off"),
+    # role of a model version
+    "primary": ("green", "target-arrow"),
+    "canary": ("yellow", "feather"),
+    "shadow": ("secondary", "ghost"),
+    "external": ("azure", "external-link"),
+    # bundle, explanation, policy version
+    "checking": ("azure", "hourglass"),
+    "ready": ("green", "check"),
+    "refused": ("red", "ban"),
+    "failed": ("red", "circle-x"),
+    "draft": ("secondary", "pencil"),
+    "proposed": ("azure", "message"),
+    "approved": ("teal", "checks"),
+    "active": ("green", "circle-dot"),
+    "retired": ("secondary", "archive"),
+    # certificate, hold
+    "certified": ("green", "certificate"),
+    "unproven": ("yellow", "circle-dashed"),
+    "violated": ("red", "alert-triangle"),
+    "hold": ("red", "hand-stop"),
+    # review, verdict, label
+    "open": ("yellow", "inbox"),
+    "done": ("green", "check"),
+    "claimed": ("azure", "lock"),
+    "overdue": ("red", "clock-exclamation"),
+    "counted": ("green", "check"),
+    "late": ("orange", "clock-exclamation"),
+    "first": ("teal", "circle-dot"),
+    "final": ("green", "circle-check"),
+    "honest": ("teal", "eye-off"),
+    # delivery, endpoint
+    "pending": ("azure", "clock"),
+    "delivered": ("green", "check"),
+    "dead": ("red", "plug-connected-x"),
+    "paused": ("orange", "player-pause"),
+    "disabled": ("secondary", "send-off"),
+}
+
+
+@register.inclusion_tag("components/badge.html")
+def badge(value: str, text: str | None = None) -> dict[str, Any]:
+    """The badge of a state, route, role or kind; the word itself unless another text is given."""
+    tone, icon = LOOKS.get(value, ("secondary", None))
+    return {"tone": tone, "icon": icon, "text": text or value.replace("_", " ")}

@@ -1,0 +1,8 @@
+// The page's behaviours; each binds itself to data- attributes and survives htmx swaps.
+import "./confirm.js";
+import "./draft.js";
+import "./lease.js";
+import "./session.js";
+import "./shortcuts.js";
+import "./timer.js";
+import "./toast.js";

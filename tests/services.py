@@ -1,0 +1,76 @@
+"""Pytest plugin: gives a run its own embedded servers, unless DATABASE_URL and REDIS_URL name some.
+
+It is loaded by name before Django's settings, which read the data directory from the environment.
+"""
+
+import atexit
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from reviewapp.embedded import paths
+from reviewapp.embedded.postgres import EmbeddedPostgres
+from reviewapp.embedded.redis import EmbeddedRedis
+
+PREFIX = "reviewapp-tests-"
+# Their tests are refused a database, or start servers of their own.
+WITHOUT_SERVERS = ("tests/domain/", "tests/inference/", "tests/embedded/")
+
+_own_data = not os.environ.get("REVIEWAPP_DATA_DIR")
+if _own_data:
+    os.environ["REVIEWAPP_DATA_DIR"] = tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-")
+    atexit.register(lambda: _remove(Path(os.environ["REVIEWAPP_DATA_DIR"])))
+os.environ.setdefault("WEBHOOK_ALLOW_PRIVATE", "1")
+
+_running: list[EmbeddedPostgres | EmbeddedRedis] = []
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Starts the servers once it is known that a test may need them; collecting needs none."""
+    if not session.config.option.collectonly and any(_may_need_servers(item) for item in session.items):
+        start()
+
+
+def pytest_unconfigure() -> None:
+    while _running:
+        _running.pop().stop()
+
+
+def start() -> None:
+    """Starts what no variable names; the servers end with this process, however it ends."""
+    data = Path(os.environ["REVIEWAPP_DATA_DIR"])
+    _remove_remains(data.parent)
+    if not os.environ.get("DATABASE_URL"):
+        _start(EmbeddedPostgres(data, durable=False))
+    if not os.environ.get("REDIS_URL"):
+        _start(EmbeddedRedis(data))
+
+
+def _start(server: EmbeddedPostgres | EmbeddedRedis) -> None:
+    _running.append(server)
+    server.start()
+
+
+def _may_need_servers(item: pytest.Item) -> bool:
+    return not item.nodeid.startswith(WITHOUT_SERVERS)
+
+
+def _remove_remains(directory: Path) -> None:
+    """Data of earlier runs that were killed."""
+    for remains in _directories_of_tests(directory):
+        pid = remains.name.removeprefix(PREFIX).partition("-")[0]
+        if pid.isdigit() and not Path(f"/proc/{pid}").exists() and Path("/proc/self").exists():
+            _remove(remains)
+
+
+def _directories_of_tests(directory: Path) -> Iterable[Path]:
+    return directory.glob(f"{PREFIX}*") if _own_data else ()
+
+
+def _remove(data: Path) -> None:
+    shutil.rmtree(paths.runtime_dir(data), ignore_errors=True)
+    shutil.rmtree(data, ignore_errors=True)
