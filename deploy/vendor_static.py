@@ -52,17 +52,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         for name, (version, files) in PACKAGES.items():
             package = unpack(name, version, Path(scratch))
-            contents = {
-                file: SOURCE_MAP.sub(b"\n", (package / source).read_bytes()) for source, file in files.items()
-            }
+            contents = {file: SOURCE_MAP.sub(b"\n", (package / source).read_bytes()) for source, file in files.items()}
             if name == "@tabler/icons":
                 contents["tabler-icons.svg"] = sprite(package / "icons" / "outline", names)
             for file, content in contents.items():
                 (VENDOR / file).write_bytes(content)
                 digest = hashlib.sha256(content).hexdigest()
-                entries.append(
-                    {"name": name, "version": version, "licence": "MIT", "file": file, "sha256": digest}
-                )
+                entries.append({"name": name, "version": version, "licence": "MIT", "file": file, "sha256": digest})
     (VENDOR / "manifest.json").write_text(json.dumps(entries, indent=2) + "\n", encoding="utf-8")
 
 

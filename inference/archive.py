@@ -104,7 +104,8 @@ def _check_names(names: list[str]) -> None:
     for name in names:
         if name not in FILES:
             raise BundleRefused(
-                "file_unexpected", f"{name!r} does not belong into a bundle; it holds exactly {', '.join(FILES)}."
+                "file_unexpected",
+                f"{name!r} does not belong into a bundle; it holds exactly {', '.join(FILES)}.",
             )
         if names.count(name) > 1:
             raise BundleRefused("file_twice", f"{name} occurs twice in the upload; keep one.")

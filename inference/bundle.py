@@ -71,5 +71,6 @@ def _check_reference(reference: Any, manifest: Manifest) -> None:
     columns, classes = fields.mapping(reference, "columns"), fields.mapping(reference, "classes")
     if sorted(columns) != sorted(manifest.column_names) or sorted(classes) != sorted(manifest.classes):
         raise BundleRefused(
-            "reference_invalid", "reference.json must describe exactly the columns and classes of bundle.json."
+            "reference_invalid",
+            "reference.json must describe exactly the columns and classes of bundle.json.",
         )

@@ -21,6 +21,7 @@ _NUMPY_TYPES: dict[str, Any] = {
     "bool": np.bool_,
     "string": np.object_,
 }
+FLOATS = frozenset({"float", "double"})
 _PYTHON_TYPES: dict[str, Any] = {"float": float, "int": int, "bool": bool, "category": str, "text": str}
 
 
@@ -55,9 +56,13 @@ class Decoder:
     def _fill(self, item: GraphInput, values: Iterable[tuple[Any, ...]], rows: Sequence[Row]) -> NDArray[Any]:
         if item.dtype != "string":
             try:
-                return _flat(values, item, count=len(rows))
+                filled = _flat(values, item, count=len(rows))
             except (KeyError, TypeError, ValueError):
                 pass  # something is missing: the careful way finds out what, and whether it may be
+            else:
+                # numpy reads None as NaN, also where a column must not be empty.
+                if item.dtype not in FLOATS or not np.isnan(filled).any():
+                    return filled
         return _stack([self._careful_column(item, name, rows) for name in item.columns])
 
     def _careful_column(self, item: GraphInput, name: str, rows: Sequence[Row]) -> NDArray[Any]:
@@ -74,7 +79,9 @@ class Decoder:
             except TypeError:
                 pass  # nulls
         columns = zip(*map(pick, structs), strict=True)
-        return _stack([_column(list(values), item, name=name) for name, values in zip(item.columns, columns, strict=True)])
+        return _stack(
+            [_column(list(values), item, name=name) for name, values in zip(item.columns, columns, strict=True)]
+        )
 
     @cached_property
     def _json(self) -> Any:
@@ -100,11 +107,19 @@ class Decoder:
     def _pickers(self) -> dict[str, Any]:
         from operator import attrgetter
 
+        import msgspec
+
         place = {name: f"c{index}" for index, name in enumerate(self._manifest.column_names)}
         pickers: dict[str, Any] = {}
         for item in self._manifest.inputs:
-            get = attrgetter(*(place[name] for name in item.columns))
-            pickers[item.name] = get if len(item.columns) > 1 else (lambda struct, get=get: (get(struct),))
+            wanted = tuple(place[name] for name in item.columns)
+            get = attrgetter(*wanted)
+            if wanted == self._struct.__struct_fields__:
+                pickers[item.name] = msgspec.structs.astuple
+            elif len(wanted) > 1:
+                pickers[item.name] = get
+            else:
+                pickers[item.name] = lambda struct, get=get: (get(struct),)
         return pickers
 
 
@@ -117,17 +132,20 @@ def _tuple_getter(names: Sequence[str]) -> Any:
 
 def _flat(values: Iterable[tuple[Any, ...]], item: GraphInput, *, count: int) -> NDArray[Any]:
     width = len(item.columns)
-    flat = np.fromiter(chain.from_iterable(values), dtype=_NUMPY_TYPES[item.dtype], count=count * width)
+    # A number too large for float32 becomes infinite, which trees and the similar-case space can take.
+    with np.errstate(over="ignore"):
+        flat = np.fromiter(chain.from_iterable(values), dtype=_NUMPY_TYPES[item.dtype], count=count * width)
     return flat.reshape(count, width)
 
 
 def _column(values: Sequence[Any], item: GraphInput, *, name: str) -> NDArray[Any]:
     if item.dtype == "string":
         return np.array(["" if value is None else value for value in values], dtype=np.object_)
-    if item.dtype in {"float", "double"}:
+    if item.dtype in FLOATS:
         values = [np.nan if value is None else value for value in values]
     try:
-        return np.array(values, dtype=_NUMPY_TYPES[item.dtype])
+        with np.errstate(over="ignore"):
+            return np.array(values, dtype=_NUMPY_TYPES[item.dtype])
     except (TypeError, ValueError, OverflowError) as error:
         raise RowInvalid(f"Column `{name}` holds a value that is not a number.") from error
 

@@ -15,7 +15,7 @@ class NoSingleEnsemble(ValueError):
 
 
 def find(content: bytes, *, probabilities: str) -> "tuple[ModelProto, NodeProto]":
-    """The graph and its ensemble; raises NoSingleEnsemble when the probabilities depend on anything else as well."""
+    """The graph and its ensemble; NoSingleEnsemble when the probabilities need anything else."""
     model = graph.parse(content)
     producer = {name: node for node in model.graph.node for name in node.output if name}
     found: list[NodeProto] = []
@@ -27,7 +27,7 @@ def find(content: bytes, *, probabilities: str) -> "tuple[ModelProto, NodeProto]
             continue
         seen.add(name)
         if name in inputs:
-            raise NoSingleEnsemble("The probabilities depend on an input past the trees.")
+            raise NoSingleEnsemble("The probabilities depend on inputs otherwise than through trees.")
         node = producer.get(name)
         if node is None:
             continue  # an initializer
@@ -42,7 +42,7 @@ def find(content: bytes, *, probabilities: str) -> "tuple[ModelProto, NodeProto]
 
 
 def opened(model: "ModelProto", node: "NodeProto") -> bytes:
-    """The graph up to the ensemble, answering with what goes into it and with its score before any transform."""
+    """The graph up to the ensemble, answering with its input and with its score before any transform."""
     import onnx
     from onnx import TensorProto, helper
 

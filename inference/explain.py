@@ -30,9 +30,7 @@ class Explainer(Protocol):
     @property
     def output_space(self) -> str: ...
 
-    def explain(
-        self, feeds: Feeds, classes: Sequence[int]
-    ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]: ...
+    def explain(self, feeds: Feeds, classes: Sequence[int]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]: ...
 
 
 def build(model: "Model") -> Explainer:
@@ -56,6 +54,9 @@ def explain(model: "Model", rows: Sequence[Row], *, classes: Sequence[str]) -> l
         raise ValueError(f"{len(rows)} rows but {len(classes)} classes to explain.")
     if not rows:
         return []
+    unknown = sorted(set(classes) - set(model.manifest.classes))
+    if unknown:
+        raise ValueError(f"The model does not know the class `{unknown[0]}`.")
     explainer = model.explainer
     indices = [model.manifest.classes.index(name) for name in classes]
     base, served, phi = explainer.explain(model.decoder.feeds(rows), indices)

@@ -1,6 +1,7 @@
 """Typed reading of JSON objects; a refusal names the field that is wrong."""
 
 from collections.abc import Mapping, Sequence
+from math import isfinite
 from typing import Any
 
 from inference.refusal import BundleRefused
@@ -44,7 +45,7 @@ def number(source: Mapping[str, Any], name: str) -> float | None:
     value = source.get(name)
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != value or abs(value) == float("inf"):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
         raise invalid(f"`{name}`", "must be a finite number or null")
     return float(value)
 

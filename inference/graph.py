@@ -1,4 +1,4 @@
-"""Checks of model.onnx that need no run: where its bytes come from, which operators it has, how large it may grow."""
+"""Checks of model.onnx that need no run: where its bytes come from, its operators, how large it may grow."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -62,7 +62,10 @@ def _node_tensors(node: "NodeProto") -> Iterator["TensorProto"]:
         if attribute.HasField("t"):
             yield attribute.t
         yield from attribute.tensors
-        sparse = [*([attribute.sparse_tensor] if attribute.HasField("sparse_tensor") else []), *attribute.sparse_tensors]
+        sparse = [
+            *([attribute.sparse_tensor] if attribute.HasField("sparse_tensor") else []),
+            *attribute.sparse_tensors,
+        ]
         for item in sparse:
             yield item.values
             yield item.indices
@@ -103,7 +106,8 @@ def _check_opsets(model: "ModelProto") -> None:
         low, high = OPSETS[domain]
         if not low <= opset.version <= high:
             raise BundleRefused(
-                "opset", f"model.onnx uses opset {opset.version} of `{domain or 'ai.onnx'}`; export with {low} to {high}."
+                "opset",
+                f"model.onnx uses opset {opset.version} of `{domain or 'ai.onnx'}`; use {low} to {high}.",
             )
 
 
@@ -113,7 +117,7 @@ def _check_nodes(graph: "GraphProto") -> None:
     sizes = {tensor.name: tensor for tensor in graph.initializer}
     for node in graph.node:
         if node.op_type == "Constant":
-            sizes.update({node.output[0]: item.t for item in node.attribute if item.name == "value"})
+            sizes.update((node.output[0], item.t) for item in node.attribute if item.name == "value")
     for inner in _graphs(graph):
         for node in inner.node:
             _check_operator(node)
@@ -126,7 +130,9 @@ def _check_nodes(graph: "GraphProto") -> None:
 def _check_operator(node: "NodeProto") -> None:
     domain = "" if node.domain == "ai.onnx" else node.domain
     if domain not in operators.ALLOWED:
-        raise BundleRefused("domain", f"model.onnx uses `{node.op_type}` of the domain `{domain}`, which is not run here.")
+        raise BundleRefused(
+            "domain", f"model.onnx uses `{node.op_type}` of the domain `{domain}`, which is not run here."
+        )
     if node.op_type not in operators.ALLOWED[domain]:
         raise BundleRefused("operator", f"model.onnx uses the operator `{node.op_type}`, which is not on the list.")
     if domain == "com.microsoft":
@@ -186,4 +192,6 @@ def _check_with_onnx(model: "ModelProto") -> None:
         shape_inference.infer_shapes(model, strict_mode=False)
     except (checker.ValidationError, shape_inference.InferenceError, ValueError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise BundleRefused("model_invalid", f"model.onnx is not valid ONNX ({reason[:200]}); export it again.") from error
+        raise BundleRefused(
+            "model_invalid", f"model.onnx is not valid ONNX ({reason[:200]}); export it again."
+        ) from error

@@ -97,15 +97,18 @@ def describe(distance: float, manifest: Manifest) -> str:
     """A distance in words, measured against how close training rows lie to each other."""
     quantiles = manifest.novelty["quantiles"]
     last = len(quantiles) - 1
-    for share, words in ((0.1, "nearly the same"), (0.5, "very similar"), (0.9, "similar"), (0.99, "loosely similar")):
+    for share, words in (
+        (0.1, "nearly the same"),
+        (0.5, "very similar"),
+        (0.9, "similar"),
+        (0.99, "loosely similar"),
+    ):
         if distance <= quantiles[round(share * last)]:
             return words
     return "not very similar"
 
 
-def fit(
-    table: Mapping[str, Sequence[Any]], manifest: Manifest, *, importance: Mapping[str, float]
-) -> dict[str, Any]:
+def fit(table: Mapping[str, Sequence[Any]], manifest: Manifest, *, importance: Mapping[str, float]) -> dict[str, Any]:
     """The manifest's `neighbours` section, from training columns and the importance of each."""
     total = sum(importance.values()) or 1.0
     columns: list[dict[str, Any]] = []
@@ -113,7 +116,12 @@ def fit(
         weight = float(importance.get(column.name, 0.0) / total)
         if column.dtype == "category":
             columns.append(
-                {"name": column.name, "kind": "category", "values": list(column.values or ()), "weight": weight}
+                {
+                    "name": column.name,
+                    "kind": "category",
+                    "values": list(column.values or ()),
+                    "weight": weight,
+                }
             )
         elif column.is_numeric:
             values = np.array([np.nan if v is None else float(v) for v in table[column.name]], dtype=np.float64)

@@ -1,4 +1,4 @@
-"""How familiar an input is: the share of training rows that are stranger than it, from 1 (typical) down to 0."""
+"""How familiar an input is: the share of training rows stranger than it, from 1 (typical) down to 0."""
 
 from math import isfinite
 from typing import Any

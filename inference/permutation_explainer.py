@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.decode import Feeds
+from inference.explanation import Method
 
 if TYPE_CHECKING:
     from inference.model import Model
@@ -19,11 +20,11 @@ _BATCH = 16_384
 class PermutationExplainer:
     """Switches columns from background to case in random order, then back in the reverse order.
 
-    Every permutation's steps telescope, so base value plus attributions equals the output exactly; the reverse order
-    makes the estimate exact wherever no more than two columns interact.
+    Every permutation's steps telescope, so base value plus attributions equals the output exactly; the reverse
+    order makes the estimate exact wherever no more than two columns interact.
     """
 
-    method = "permutation_shap"
+    method: Method = "permutation_shap"
     output_space = "probability"
 
     def __init__(self, model: "Model", background: Feeds) -> None:

@@ -47,10 +47,7 @@ def predict_json(model: Model, raw: Sequence[bytes], *, with_embedding: bool = T
 
 def _predict(model: Model, feeds: Feeds, *, with_embedding: bool, started: float) -> Predictions:
     rows = len(next(iter(feeds.values())))
-    if rows == 0:
-        probabilities = np.empty((0, len(model.manifest.classes)))
-    else:
-        probabilities = model.probabilities(feeds)
+    probabilities = model.probabilities(feeds) if rows else np.empty((0, len(model.manifest.classes)))
     if with_embedding:
         embedding = model.space.embed(feeds)
         novelty = model.novelty.share_stranger(embedding)

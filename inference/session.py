@@ -1,7 +1,6 @@
 """The ONNX Runtime session: which provider runs it, on how many threads, and for how long at most."""
 
 import logging
-import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -74,7 +73,7 @@ def available_provider() -> str:
         if session.get_providers()[0] == CUDA:
             session.run(None, {"x": np.ones((1, 1), dtype=np.float32)})
             return CUDA
-    except Exception:  # noqa: BLE001 (drivers fail in many ways; each of them means: not here)
+    except Exception:
         logger.warning("session.cuda_not_working", exc_info=True)
     return CPU
 
@@ -90,9 +89,7 @@ def _create(content: bytes, *, threads: int, providers: Sequence[str]) -> Any:
     try:
         with tempfile.TemporaryDirectory(prefix="reviewapp-empty-") as empty:
             # Without this, references to other files are resolved from the current directory.
-            options.add_session_config_entry(
-                "session.model_external_initializers_file_folder_path", os.path.join(empty, "")
-            )
+            options.add_session_config_entry("session.model_external_initializers_file_folder_path", f"{empty}/")
             return onnxruntime.InferenceSession(content, options, providers=list(providers))
     except _load_errors() as error:
         reason = str(error).strip().splitlines()[0][:200]
@@ -103,7 +100,15 @@ def _create(content: bytes, *, threads: int, providers: Sequence[str]) -> Any:
 def _load_errors() -> tuple[type[Exception], ...]:
     from onnxruntime.capi import onnxruntime_pybind11_state as state
 
-    names = ("Fail", "InvalidArgument", "InvalidGraph", "InvalidProtobuf", "NotImplemented", "RuntimeException", "NoSuchFile")
+    names = (
+        "Fail",
+        "InvalidArgument",
+        "InvalidGraph",
+        "InvalidProtobuf",
+        "NotImplemented",
+        "RuntimeException",
+        "NoSuchFile",
+    )
     return tuple(getattr(state, name) for name in names if hasattr(state, name))
 
 

@@ -61,9 +61,7 @@ def to_rows(table: Table) -> list[dict[str, Any]]:
     return [dict(zip(table, values, strict=True)) for values in zip(*table.values(), strict=True)]
 
 
-def _read(
-    manifest: Manifest, content: bytes, *, name: str, at_least: int, extra: Sequence[str] = ()
-) -> Table:
+def _read(manifest: Manifest, content: bytes, *, name: str, at_least: int, extra: Sequence[str] = ()) -> Table:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -88,7 +86,8 @@ def _check_shape(reader: Any, expected: list[str], *, name: str, at_least: int) 
     if sorted(found) != sorted(expected):
         odd = sorted(set(found) ^ set(expected)) or found
         raise BundleRefused(
-            "table_mismatch", f"{name}: its columns differ from those of bundle.json in `{odd[0]}`; export both together."
+            "table_mismatch",
+            f"{name}: its columns differ from those of bundle.json in `{odd[0]}`; export both together.",
         )
     rows = reader.metadata.num_rows
     if not at_least <= rows <= MAX_ROWS:

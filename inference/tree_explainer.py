@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from inference import ensemble_probe, trees
 from inference.decode import Feeds
+from inference.explanation import Method
 from inference.refusal import BundleRefused
 from inference.session import Session
 from inference.trees import TreesUnsupported
@@ -16,11 +17,10 @@ if TYPE_CHECKING:
     from inference.model import Model
 
 
-
 class TreeExplainer:
     """Interventional TreeSHAP on the ensemble's own score, summed over what each input column turned into."""
 
-    method = "tree_shap_interventional"
+    method: Method = "tree_shap_interventional"
 
     def __init__(self, model: "Model", background: Feeds) -> None:
         manifest = model.manifest
@@ -99,7 +99,7 @@ def _owners(manifest: Any, width: int) -> NDArray[np.float64]:
 
 
 def _check_follows(score: NDArray[Any], probabilities: NDArray[Any], ensemble: trees.Ensemble) -> None:
-    """The margin may stand for a class only while that class's probability never falls as the margin rises."""
+    """The margin may stand for a class only while the class's probability never falls as it rises."""
     columns = probabilities.shape[1]
     if ensemble.num_outputs == 1 and columns == 2:
         pairs = [(score[:, 0], probabilities[:, 1])]

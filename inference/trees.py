@@ -1,7 +1,7 @@
 """Tree ensembles as they stand in an ONNX file, in the form SHAP computes with.
 
-The graph that serves is the one that is explained: thresholds, missing values and base values are read from its
-`TreeEnsembleClassifier` or `TreeEnsembleRegressor`, not from the library that trained it.
+The graph that serves is the one that is explained: thresholds, missing values and base values are read from
+its `TreeEnsembleClassifier` or `TreeEnsembleRegressor`, not from the library that trained it.
 """
 
 from collections.abc import Mapping
@@ -100,7 +100,7 @@ def _outputs(attributes: Attributes, prefix: str) -> tuple[int, bool]:
         return int(attributes.get("n_targets", 1)), False
     labels = attributes.get("classlabels_int64s") or attributes.get("classlabels_strings") or ()
     ids = set(attributes["class_ids"])
-    # Two labels but weights under one id only: the trap. That one score is the second class's, whatever the id.
+    # Two labels but weights under one id only: that one score is the second class's, whatever the id.
     if len(labels) == 2 and len(ids) == 1:
         return 1, True
     return len(labels), False
@@ -127,9 +127,7 @@ def _trees(attributes: Attributes, *, prefix: str, outputs: int) -> list[Tree]:
     return trees
 
 
-def _leaf_weights(
-    attributes: Attributes, *, prefix: str, outputs: int
-) -> dict[int, list[tuple[int, int, float]]]:
+def _leaf_weights(attributes: Attributes, *, prefix: str, outputs: int) -> dict[int, list[tuple[int, int, float]]]:
     weights: dict[int, list[tuple[int, int, float]]] = {}
     columns = [attributes[f"{prefix}_{part}"] for part in ("treeids", "nodeids", "ids", "weights")]
     for tree_id, node_id, output, weight in zip(*columns, strict=True):
@@ -137,9 +135,7 @@ def _leaf_weights(
     return weights
 
 
-def _values(
-    weights: list[tuple[int, int, float]], place: Mapping[int, int], outputs: int
-) -> NDArray[np.float64]:
+def _values(weights: list[tuple[int, int, float]], place: Mapping[int, int], outputs: int) -> NDArray[np.float64]:
     values = np.zeros((len(place), outputs))
     for node_id, output, weight in weights:
         values[place[node_id], output] += weight

@@ -9,7 +9,7 @@ from typing import Any
 
 
 class Watchdog:
-    """One sleeping thread for all runs of a process; arming it costs microseconds, a thread per run would not."""
+    """One sleeping thread for all runs of a process; a thread per run would cost more than a small batch."""
 
     def __init__(self) -> None:
         self._start_afresh()

@@ -105,9 +105,7 @@ class Waker:
 
     def _redis(self) -> redis.Redis:
         if self._client is None:
-            self._client = redis.Redis.from_url(
-                settings.REDIS_CLIENT_URL, socket_timeout=2, socket_connect_timeout=2
-            )
+            self._client = redis.Redis.from_url(settings.REDIS_CLIENT_URL, socket_timeout=2, socket_connect_timeout=2)
         return self._client
 
     @staticmethod

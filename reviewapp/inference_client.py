@@ -1,7 +1,9 @@
-"""The only door to the package `inference`, opened lazily: web processes never load ONNX Runtime, SHAP or scikit-learn."""
+"""The only door to `inference`, opened lazily: web processes never load ONNX Runtime, SHAP or scikit-learn."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+
+from inference.refusal import BundleRefused  # noqa: F401 others catch it by this name
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -10,6 +12,7 @@ if TYPE_CHECKING:
     from inference.explain import Explanation
     from inference.model import Model
     from inference.predict import Predictions
+    from inference.training.demo import DemoRows, TrainedDemo
 
 
 def load(files: "Mapping[str, bytes] | Path", *, expected_digest: str | None = None) -> "Model":
@@ -59,3 +62,23 @@ def manifest(content: Mapping[str, Any]) -> "Manifest":
     return Manifest.from_json(content)
 
 
+def distances_in_words(manifest_json: Mapping[str, Any], distances: Sequence[float]) -> list[str]:
+    """How near similar cases are, for people, measured against the bundle's training rows."""
+    from inference import neighbours
+
+    read = manifest(manifest_json)
+    return [neighbours.describe(distance, read) for distance in distances]
+
+
+def demo_bundle(slug: str) -> "TrainedDemo":
+    """A demo stream's model, trained here and now, and the rows it has never seen."""
+    from inference.training import demo
+
+    return demo.demo_bundle(slug)  # type: ignore[arg-type]  # another slug is refused there
+
+
+def demo_rows(slug: str) -> "DemoRows":
+    """The same rows, without training."""
+    from inference.training import demo
+
+    return demo.demo_rows(slug)  # type: ignore[arg-type]  # as above

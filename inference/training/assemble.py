@@ -28,7 +28,7 @@ class ExportRefused(RuntimeError):
 
 @dataclass(frozen=True)
 class Fitted:
-    """A trained pipeline: its graph, the same function in Python, and what it said about rows it had not seen."""
+    """A trained pipeline: its graph, the same function in Python, its answers to rows it had not seen."""
 
     graph: bytes
     score: Callable[[Feeds], NDArray[np.float64]]
@@ -93,7 +93,9 @@ def _mixed(feeds: Feeds) -> Feeds:
 def _compare(found: NDArray[np.float64], expected: NDArray[np.float64]) -> None:
     worst = float(np.abs(found - expected).max())
     if not worst <= TOLERANCE:
-        raise ExportRefused(f"The graph answers up to {worst:.2g} away from the fitted pipeline (allowed {TOLERANCE:g}).")
+        raise ExportRefused(
+            f"The graph answers up to {worst:.2g} away from the fitted pipeline (allowed {TOLERANCE:g})."
+        )
 
 
 def _importance(feeds: Feeds, manifest: Manifest, *, score: Any) -> dict[str, float]:
@@ -119,15 +121,11 @@ def _lineage(rows: Sequence[Row], labels: Sequence[str]) -> dict[str, Any]:
     return {
         "data_digest": hashlib.sha256(content).hexdigest(),
         "training_rows": len(rows),
-        "libraries": {
-            library.__name__: library.__version__ for library in (np, onnx, onnxruntime, sklearn)
-        },
+        "libraries": {library.__name__: library.__version__ for library in (np, onnx, onnxruntime, sklearn)},
     }
 
 
-def _metrics(
-    probabilities: NDArray[np.float64], labels: Sequence[str], classes: Sequence[str]
-) -> dict[str, Any]:
+def _metrics(probabilities: NDArray[np.float64], labels: Sequence[str], classes: Sequence[str]) -> dict[str, Any]:
     truth = np.array([classes.index(label) for label in labels])
     hit = np.maximum(probabilities[np.arange(len(truth)), truth], 1e-12)
     return {

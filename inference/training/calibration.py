@@ -14,7 +14,7 @@ _PRIOR = 0.5
 
 @dataclass(frozen=True)
 class Beta:
-    """Beta calibration of a binary margin: logit = a·ln s − b·ln(1 − s) + c, with a, b ≥ 0 so that order is kept."""
+    """Beta calibration of a binary margin: logit = a·ln s − b·ln(1 − s) + c; a, b > 0 keep the order."""
 
     a: float
     b: float
@@ -117,7 +117,7 @@ def _sigmoid(values: Scores) -> Scores:
     return np.asarray(np.exp(-_softplus(-values)))
 
 
-def _node(operator: str, inputs: list[str], output: str, attributes: dict[str, Any]) -> NodeProto:  # noqa: PLR0917
+def _node(operator: str, inputs: list[str], output: str, attributes: dict[str, Any]) -> NodeProto:
     return helper.make_node(operator, inputs, [output], **attributes)
 
 

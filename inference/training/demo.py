@@ -1,5 +1,6 @@
 """The two demo models, trained on one part of a public data set; the other part is there to be sent."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -39,8 +40,56 @@ class TrainedDemo:
     ids: list[str]
 
 
+@dataclass(frozen=True)
+class DemoRows:
+    """The rows of a demo stream that its model is not trained on, with the truth about them."""
+
+    rows: list[dict[str, Any]]
+    labels: list[str]
+    ids: list[str]
+
+
 def demo_bundle(stream: Stream) -> TrainedDemo:
     """Train the demo model of a stream; deterministic, seconds on two cores."""
+    source = _source(stream)
+    files = source.train(
+        [source.rows[index] for index in source.training], [source.labels[index] for index in source.training]
+    )
+    kept = source.kept_back()
+    return TrainedDemo(
+        files=files,
+        train_index=tuple(source.training),
+        stream_rows=kept.rows,
+        true_labels=kept.labels,
+        ids=kept.ids,
+    )
+
+
+def demo_rows(stream: Stream) -> DemoRows:
+    """The rows that `demo_bundle` keeps back, without training."""
+    return _source(stream).kept_back()
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A public data set, divided, and how its model is trained."""
+
+    rows: list[dict[str, Any]]
+    labels: list[str]
+    training: list[int]
+    streamed: list[int]
+    prefix: str
+    train: Callable[[list[dict[str, Any]], list[str]], dict[str, bytes]]
+
+    def kept_back(self) -> DemoRows:
+        return DemoRows(
+            rows=[self.rows[index] for index in self.streamed],
+            labels=[self.labels[index] for index in self.streamed],
+            ids=[f"{self.prefix}-{index:04d}" for index in self.streamed],
+        )
+
+
+def _source(stream: Stream) -> _Source:
     if stream == "tumour-triage":
         return _tumours()
     if stream == "digit-reading":
@@ -48,7 +97,7 @@ def demo_bundle(stream: Stream) -> TrainedDemo:
     raise ValueError(f"There is no demo for the stream `{stream}`.")
 
 
-def _tumours() -> TrainedDemo:
+def _tumours() -> _Source:
     from sklearn.datasets import load_breast_cancer
 
     source = load_breast_cancer()
@@ -57,20 +106,19 @@ def _tumours() -> TrainedDemo:
     labels = [str(source.target_names[value]) for value in source.target]
     training, streamed = _split(labels, size=_TUMOUR_TRAINING, seed=2)
     rows = [dict(zip(names, values, strict=True)) for values in source.data.tolist()]
-    files = train_tabular(
-        {name: [rows[index][name] for index in training] for name in names},
-        [labels[index] for index in training],
-        columns=columns,
-        classes=("benign", "malignant"),
-        about=Description(
+
+    def train(rows: list[dict[str, Any]], labels: list[str]) -> dict[str, bytes]:
+        about = Description(
             name="tumour-triage",
             created=_CREATED,
             owner="demo",
             licence="CC BY 4.0",
             lineage={"source": "Breast Cancer Wisconsin (Diagnostic), as shipped with scikit-learn"},
-        ),
-    )
-    return _trained(files, rows, labels, training=training, streamed=streamed, prefix="tumour")
+        )
+        frame = {name: [row[name] for row in rows] for name in names}
+        return train_tabular(frame, labels, columns=columns, classes=("benign", "malignant"), about=about)
+
+    return _Source(rows, labels, training, streamed, prefix="tumour", train=train)
 
 
 def _tumour_column(feature: str) -> Column:
@@ -85,7 +133,7 @@ def _tumour_column(feature: str) -> Column:
     )
 
 
-def _digits() -> TrainedDemo:
+def _digits() -> _Source:
     from sklearn.datasets import load_digits
 
     source = load_digits()
@@ -104,45 +152,24 @@ def _digits() -> TrainedDemo:
     labels = [str(value) for value in source.target]
     training, streamed = _split(labels, size=_DIGIT_TRAINING, seed=0)
     rows = [dict(zip(names, values, strict=True)) for values in source.data.astype(int).tolist()]
-    files = train_pixels(
-        [rows[index] for index in training],
-        [labels[index] for index in training],
-        columns=columns,
-        classes=tuple(str(digit) for digit in range(10)),
-        about=Description(
+
+    def train(rows: list[dict[str, Any]], labels: list[str]) -> dict[str, bytes]:
+        about = Description(
             name="digit-reading",
             created=_CREATED,
             owner="demo",
             licence="CC BY 4.0",
             lineage={"source": "Optical Recognition of Handwritten Digits, as shipped with scikit-learn"},
             image={"height": 8, "width": 8},
-        ),
-    )
-    return _trained(files, rows, labels, training=training, streamed=streamed, prefix="digit")
+        )
+        classes = tuple(str(digit) for digit in range(10))
+        return train_pixels(rows, labels, columns=columns, classes=classes, about=about)
+
+    return _Source(rows, labels, training, streamed, prefix="digit", train=train)
 
 
 def _split(labels: list[str], *, size: int, seed: int) -> tuple[list[int], list[int]]:
     from sklearn.model_selection import train_test_split
 
-    training, streamed = train_test_split(
-        np.arange(len(labels)), train_size=size, stratify=labels, random_state=seed
-    )
+    training, streamed = train_test_split(np.arange(len(labels)), train_size=size, stratify=labels, random_state=seed)
     return training.tolist(), streamed.tolist()
-
-
-def _trained(
-    files: dict[str, bytes],
-    rows: list[dict[str, Any]],
-    labels: list[str],
-    *,
-    training: list[int],
-    streamed: list[int],
-    prefix: str,
-) -> TrainedDemo:
-    return TrainedDemo(
-        files=files,
-        train_index=tuple(training),
-        stream_rows=[rows[index] for index in streamed],
-        true_labels=[labels[index] for index in streamed],
-        ids=[f"{prefix}-{index:04d}" for index in streamed],
-    )

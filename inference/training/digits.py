@@ -1,6 +1,7 @@
 """A small neural net on pixels, scaled and calibrated inside its graph, as a bundle."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -57,10 +58,10 @@ def train_pixels(
     )
     feeds = Decoder(draft).feeds(rows)
     truth = np.array([draft.classes.index(label) for label in target])
-    net, calibration, held_out = _fit(feeds[PIXELS] / np.float32(brightest), truth)
+    net, calibration, held_out = _fit(_scale(feeds[PIXELS], brightest), truth)
 
     def score(batch: Feeds) -> NDArray[np.float64]:
-        return calibration.apply(_scores(net, batch[PIXELS] / np.float32(brightest)))
+        return calibration.apply(_scores(net, _scale(batch[PIXELS], brightest)))
 
     graph = onnx_graph.build(
         about.name,
@@ -68,8 +69,6 @@ def train_pixels(
         parts=[_net_nodes(net, brightest=brightest), calibration.nodes("scores", onnx_graph.PROBABILITIES)],
         classes=len(classes),
     )
-    from dataclasses import replace
-
     draft = replace(draft, calibration={**calibration.to_json(), "folds": FOLDS})
     return assemble(Fitted(graph, score, calibration.apply(held_out)), draft, rows=rows, labels=target)
 
@@ -83,6 +82,10 @@ def _fit(scaled: NDArray[np.float32], truth: NDArray[np.intp]) -> tuple[Any, Tem
         part = MLPClassifier(**_NET).fit(scaled[seen], truth[seen])
         held_out[unseen] = _scores(part, scaled[unseen])
     return MLPClassifier(**_NET).fit(scaled, truth), Temperature.fit(held_out, truth), held_out
+
+
+def _scale(pixels: NDArray[Any], brightest: float) -> NDArray[np.float32]:
+    return np.asarray(pixels / np.float32(brightest), dtype=np.float32)
 
 
 def _scores(net: Any, scaled: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -18,10 +18,7 @@ def build(name: str, inputs: Sequence[GraphInput], *, parts: Sequence[Part], cla
     graph = helper.make_graph(
         [node for nodes, _ in parts for node in nodes],
         name,
-        [
-            helper.make_tensor_value_info(item.name, _TYPES[item.dtype], ["rows", len(item.columns)])
-            for item in inputs
-        ],
+        [helper.make_tensor_value_info(item.name, _TYPES[item.dtype], ["rows", len(item.columns)]) for item in inputs],
         [helper.make_tensor_value_info(PROBABILITIES, TensorProto.FLOAT, ["rows", classes])],
         initializer=[constant for _, constants in parts for constant in constants],
     )

@@ -59,7 +59,7 @@ class Preparation:
         """Nodes from the graph inputs to the prepared matrix."""
         nodes, constants, parts = [], [], []
         if self.numbers:
-            imputed = {"imputed_value_floats": list(self.medians), "replaced_value_float": float("nan")}
+            imputed: dict[str, Any] = {"imputed_value_floats": list(self.medians), "replaced_value_float": float("nan")}
             nodes.append(helper.make_node("Imputer", [NUMBERS], ["imputed"], domain="ai.onnx.ml", **imputed))
             parts.append("imputed")
         for place, column in enumerate(self.words):

@@ -11,9 +11,7 @@ from inference.manifest import Manifest
 BINS = 10
 
 
-def describe(
-    table: Mapping[str, Sequence[Any]], labels: Sequence[str], *, manifest: Manifest
-) -> dict[str, Any]:
+def describe(table: Mapping[str, Sequence[Any]], labels: Sequence[str], *, manifest: Manifest) -> dict[str, Any]:
     """A histogram per column, on deciles for numbers, and the count of each class."""
     counts = Counter(labels)
     return {
@@ -44,4 +42,8 @@ def _numbers(values: Sequence[Any]) -> dict[str, Any]:
 
 def _words(values: Sequence[Any]) -> dict[str, Any]:
     counts = Counter(value for value in values if value is not None)
-    return {"kind": "word", "values": dict(counts.most_common(200)), "missing": sum(v is None for v in values)}
+    return {
+        "kind": "word",
+        "values": dict(counts.most_common(200)),
+        "missing": sum(v is None for v in values),
+    }

@@ -1,7 +1,7 @@
 """Gradient-boosted trees on a table, calibrated on cross-validated scores, as a bundle."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -49,7 +49,7 @@ def train_tabular(
     about: Description,
     trees: Mapping[str, Any] | None = None,
 ) -> dict[str, bytes]:
-    """Train on the columns of a frame and return the files of a bundle; the same input gives the same files."""
+    """Train on the columns of a frame and return a bundle's files; equal input gives equal files."""
     frame = {column.name: list(frame[column.name]) for column in columns}
     rows = [dict(zip(frame, values, strict=True)) for values in zip(*frame.values(), strict=True)]
     preparation = Preparation.fit(columns, frame)
@@ -79,8 +79,6 @@ def train_tabular(
 
 
 def _with_calibration(draft: Manifest, calibration: Calibration) -> Manifest:
-    from dataclasses import replace
-
     return replace(draft, calibration={**calibration.to_json(), "folds": FOLDS})
 
 

@@ -38,7 +38,7 @@ class User(AbstractUser):
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = []
 
-    objects = PeopleManager()  # type: ignore[misc,assignment]
+    objects = PeopleManager()  # type: ignore[misc]
 
     def __str__(self) -> str:
         return self.email

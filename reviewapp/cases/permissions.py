@@ -1,12 +1,15 @@
 """May this actor do this? Each `check_x` raises with a sentence fit for people; `can_x` answers."""
 
+from uuid import UUID
+
 from reviewapp.accounts.models import User
 from reviewapp.cases.models import Case, Review, Verdict
-from reviewapp.domain.errors import DomainError, Forbidden, NotFound
+from reviewapp.domain.errors import Conflict, DomainError, Forbidden, NotFound
 from reviewapp.registry.actors import Actor, check_role
 from reviewapp.registry.models import Role, Stream
 
 REVIEWS = (Role.REVIEWER, Role.LEAD)
+SECOND_READINGS = (Review.Kind.SECOND_OPINION, Review.Kind.ADJUDICATION)
 OVERSEES = (Role.LEAD, Role.AUDITOR, Role.POLICY_OWNER, Role.MODEL_OWNER)
 
 
@@ -24,6 +27,16 @@ def can_review(actor: Actor, stream: Stream) -> bool:
     except DomainError:
         return False
     return True
+
+
+def check_reads_anew(user: User, review: Review) -> None:
+    """Refuse a second reading to somebody who has read the case before: it has to be another person's."""
+    earlier = Verdict.objects.filter(review__case=review.case_id, reviewer=user)
+    if review.kind in SECOND_READINGS and earlier.exclude(review__kind=review.kind).exists():
+        raise Conflict(
+            "You have answered this case before; a second reading is for somebody else.",
+            code="another_reader_needed",
+        )
 
 
 def oversees(actor: Actor, stream: Stream) -> bool:
@@ -60,7 +73,7 @@ def may_see_evidence(actor: Actor, review: Review) -> bool:
     )
 
 
-def visible_review(actor: Actor, review_id: object) -> Review:
+def visible_review(actor: Actor, review_id: UUID | str) -> Review:
     """The review, or NotFound when the actor may not know of it."""
     review = Review.objects.visible_to(actor).select_related("stream", "case").filter(pk=review_id).first()
     if review is None:

@@ -18,7 +18,7 @@ SELECT c.id, c.external_id, l.class, l.source, l.is_honest, e.vector <-> q.vecto
 FROM cases_embedding q
 JOIN cases_embedding e ON e.stream_id = q.stream_id AND e.space = q.space AND e.case_id <> q.case_id
 JOIN cases_case c ON c.id = e.case_id AND c.generation = e.generation AND c.state = 'decided'
-JOIN cases_label l ON l.case_id = e.case_id AND l.class IS NOT NULL
+JOIN cases_label l ON l.case_id = e.case_id AND l.generation = e.generation AND l.class IS NOT NULL
     AND NOT EXISTS (SELECT 1 FROM cases_label later WHERE later.supersedes_id = l.id)
 JOIN cases_caseinput i ON i.case_id = e.case_id AND i.generation = e.generation
 WHERE q.id = %s
@@ -31,13 +31,13 @@ LIMIT %s
 class SimilarCase:
     """A settled case near to another. `distance` is Euclidean in the space of importance-weighted features."""
 
+    features: dict[str, Any]
     case_id: UUID
     external_id: str
     answer: str
     source: str
     is_honest: bool
     distance: float
-    features: dict[str, Any]
 
 
 def similar_cases(case: Case, prediction: Prediction | None, *, limit: int = WANTED) -> list[SimilarCase]:
@@ -47,7 +47,7 @@ def similar_cases(case: Case, prediction: Prediction | None, *, limit: int = WAN
         return []
     with connection.cursor() as cursor:
         cursor.execute(_NEAREST, [vector.pk, limit])
-        found = [SimilarCase(*row[:6], features=_decoded(row[6])) for row in cursor.fetchall()]
+        found = [SimilarCase(_decoded(features), *row) for *row, features in cursor.fetchall()]
     return sorted(found, key=lambda one: (round(one.distance / ALIKE), not one.is_honest, one.distance))
 
 
@@ -60,7 +60,6 @@ def _vector(case: Case, prediction: Prediction | None) -> Embedding | None:
 
 
 def _decoded(value: Any) -> dict[str, Any]:
-
 
     decoded: dict[str, Any] = json.loads(value) if isinstance(value, str) else value
     return decoded

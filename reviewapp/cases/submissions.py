@@ -5,7 +5,7 @@ import math
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -18,6 +18,9 @@ from reviewapp.registry.models import Stream
 
 KEYS = {"external_id", "features", "context", "observed_at", "prediction"}
 MAX_EXTERNAL_ID = 200
+# Beyond these a zone's offset can carry a time out of the years that Python and PostgreSQL share.
+_EARLIEST = datetime(1, 1, 3, tzinfo=UTC)
+_LATEST = datetime(9999, 12, 29, tzinfo=UTC)
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
@@ -41,7 +44,11 @@ def parse(body: Any, *, stream: Stream, contract: Contract | None) -> Submission
         raise _invalid("", "not_an_object", "A case is a JSON object with external_id and features.")
     unknown = sorted(body.keys() - KEYS)
     if unknown:
-        raise _invalid(unknown[0], "unknown_field", f"“{unknown[0]}” is no field of a case; use {', '.join(sorted(KEYS))}.")
+        raise _invalid(
+            unknown[0],
+            "unknown_field",
+            f"“{unknown[0]}” is no field of a case; use {', '.join(sorted(KEYS))}.",
+        )
     external_id = _external_id(body.get("external_id"))
     features = parse_features(body.get("features"), contract)
     context = body.get("context") if body.get("context") is not None else {}
@@ -81,7 +88,9 @@ def _external_id(value: Any) -> str:
         raise _invalid("external_id", "missing", "“external_id” must be a non-empty string: upstream's own id.")
     text = unicodedata.normalize("NFC", value)
     if len(text) > MAX_EXTERNAL_ID:
-        raise _invalid("external_id", "too_long", f"“external_id” has {len(text)} characters; {MAX_EXTERNAL_ID} at most.")
+        raise _invalid(
+            "external_id", "too_long", f"“external_id” has {len(text)} characters; {MAX_EXTERNAL_ID} at most."
+        )
     return text
 
 
@@ -92,8 +101,12 @@ def _moment(value: Any) -> datetime | None:
         moment = parse_datetime(value) if isinstance(value, str) else None
     except ValueError:
         moment = None
-    if moment is None or is_naive(moment):
-        raise _invalid("observed_at", "wrong_type", "“observed_at” must be a time with its zone, like 2026-01-31T12:00:00Z.")
+    if moment is None or is_naive(moment) or not _EARLIEST <= moment <= _LATEST:
+        raise _invalid(
+            "observed_at",
+            "wrong_type",
+            "“observed_at” must be a time with its zone, like 2026-01-31T12:00:00Z.",
+        )
     return moment
 
 
@@ -115,7 +128,9 @@ def _prediction(value: Any, stream: Stream) -> tuple[str | None, tuple[float, ..
 def _probability(given: Mapping[str, Any], name: str) -> float:
     number = given[name]
     if isinstance(number, bool) or not isinstance(number, int | float) or not 0 <= number <= 1:
-        raise _invalid(f"prediction.probabilities.{name}", "out_of_range", f"The probability of “{name}” must be 0 to 1.")
+        raise _invalid(
+            f"prediction.probabilities.{name}", "out_of_range", f"The probability of “{name}” must be 0 to 1."
+        )
     return float(number)
 
 

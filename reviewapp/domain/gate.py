@@ -69,9 +69,7 @@ SCORING_FAILED = Reason("scoring_failed", "The case could not be scored.")
 MODEL_UNAVAILABLE = Reason("model_unavailable", "No model was available to score the case.")
 
 
-def rule(
-    *, predicted: str, confidence: float, novelty: float | None, facts: Facts, policy: Policy | None
-) -> Ruling:
+def rule(*, predicted: str, confidence: float, novelty: float | None, facts: Facts, policy: Policy | None) -> Ruling:
     """Route one prediction: automatic only where every guardrail is silent and the confidence reaches its threshold."""
     threshold = policy.thresholds.get(predicted) if policy else None
     reasons = _guardrails(predicted, novelty, facts, policy)
@@ -89,7 +87,8 @@ def rule(
         return to_review(tuple(reasons), facts=facts, threshold=threshold)
     rate = policy.audit_rates.get(predicted, 0.0)
     reason = Reason(
-        "above_threshold", f"Confidence {confidence:.1%} reaches the {threshold:.1%} that “{predicted}” needs."
+        "above_threshold",
+        f"Confidence {confidence:.1%} reaches the {threshold:.1%} that “{predicted}” needs.",
     )
     return Ruling(Route.AUTO, (reason,), threshold, facts.coin < rate, is_blind=True, inclusion_probability=rate)
 
@@ -113,7 +112,5 @@ def _guardrails(predicted: str, novelty: float | None, facts: Facts, policy: Pol
     if predicted in policy.never_automate:
         reasons.append(Reason("never_automate", f"“{predicted}” is never decided automatically."))
     if policy.novelty_floor is not None and novelty is not None and novelty < policy.novelty_floor:
-        reasons.append(
-            Reason("novel_input", f"Only {novelty:.1%} of the training cases were stranger than this one.")
-        )
+        reasons.append(Reason("novel_input", f"Only {novelty:.1%} of the training cases were stranger than this one."))
     return reasons

@@ -38,9 +38,7 @@ class Account:
         """Refuses, with the remedy, when the account cannot run the program or enter the directory."""
         for path, test in ((program, "-x"), (directory, "-x")):
             if not self._runs("test", test, str(path)):
-                raise Unavailable(
-                    f"PostgreSQL does not run as root, and its account may not use {path}: {REMEDY}."
-                )
+                raise Unavailable(f"PostgreSQL does not run as root, and its account may not use {path}: {REMEDY}.")
 
     def _runs(self, *argv: str) -> bool:
         try:

@@ -7,6 +7,7 @@ from pathlib import Path
 from django.conf import settings
 from django.db import connection
 from django.db.backends.utils import CursorWrapper
+from django.db.migrations.executor import MigrationExecutor
 from django.db.utils import Error
 
 from reviewapp.embedded import paths, processes
@@ -56,9 +57,7 @@ def up(data: Path, address: Address, *, with_demo: bool, console: Console) -> No
         lock.release()
 
 
-def _start(
-    supervisor: Supervisor, data: Path, *, env: dict[str, str], listener: Listener, console: Console
-) -> None:
+def _start(supervisor: Supervisor, data: Path, *, env: dict[str, str], listener: Listener, console: Console) -> None:
     if not settings.REDIS_URL:
         _start_redis(supervisor, data)
     if not settings.DATABASE_URL:
@@ -92,19 +91,23 @@ def _migrate(supervisor: Supervisor, env: dict[str, str]) -> None:
             cursor.execute("BEGIN")
             cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
             supervisor.wait_for(lambda: _is_ours(cursor))
+            if not _is_behind():
+                return
             quick = {**env, "DATABASE_STATEMENT_TIMEOUT": "0"}
-            status = supervisor.run_once(
-                processes.command("migrate", "--noinput", "--verbosity=0", env=quick)
-            )
+            status = supervisor.run_once(processes.command("migrate", "--noinput", "--verbosity=0", env=quick))
     except Error as error:
         said = " ".join(str(error).split())
-        raise Unavailable(
-            f"The database does not answer ({said}); start it, or correct DATABASE_URL."
-        ) from error
+        raise Unavailable(f"The database does not answer ({said}); start it, or correct DATABASE_URL.") from error
     finally:
         connection.close()
     if status != 0:
         raise Unavailable("The migrations failed; their lines above say why.")
+
+
+def _is_behind() -> bool:
+    """Asked here because starting a process for nothing would cost every start two seconds."""
+    executor = MigrationExecutor(connection)
+    return bool(executor.migration_plan(executor.loader.graph.leaf_nodes()))
 
 
 def _is_ours(cursor: CursorWrapper) -> bool:

@@ -10,6 +10,7 @@ from reviewapp.embedded.paths import Unavailable
 
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 compared, not bound
 BACKLOG = 2048
+HIGHEST = 65_535
 
 
 class Listener:
@@ -43,21 +44,22 @@ class Listener:
 
 def _listen(host: str, port: int, *, patience: float) -> socket.socket:
     """Tries for `patience` seconds: the workers of a killed `up` need a moment to let go of the port."""
+    if not 0 <= port <= HIGHEST:
+        raise Unavailable(f"Port {port} does not exist; choose one up to {HIGHEST} with --port.")
     deadline = time.monotonic() + patience
     while True:
         try:
-            family = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[
-                0
-            ][0]
+            found = socket.getaddrinfo(host or None, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+            family = found[0][0]
             return socket.create_server((host, port), family=family, backlog=BACKLOG)
-        except (OSError, OverflowError) as error:
-            if getattr(error, "errno", None) == errno.EADDRINUSE and time.monotonic() < deadline:
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE and time.monotonic() < deadline:
                 time.sleep(0.1)
                 continue
             raise Unavailable(_refusal(host, port, error=error)) from error
 
 
-def _refusal(host: str, port: int, *, error: Exception) -> str:
-    if getattr(error, "errno", None) == errno.EADDRINUSE:
+def _refusal(host: str, port: int, *, error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
         return f"Port {port} on {host} is taken by another program; choose another with --port."
     return f"reviewapp cannot listen on {host} port {port} ({error}); choose others with --host and --port."

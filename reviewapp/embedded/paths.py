@@ -13,7 +13,7 @@ DATABASE = "reviewapp"
 POSTGRES_PORT = 5432
 
 
-class Unavailable(Exception):  # noqa: N818 exceptions here end in the fact
+class Unavailable(Exception):
     """Something this machine lacks; str() is one sentence that names the remedy."""
 
 

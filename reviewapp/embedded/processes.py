@@ -83,7 +83,7 @@ def _gunicorn(listener: int) -> list[str]:
     return [
         *("-m", "gunicorn", "reviewapp.wsgi:application", "--bind", f"fd://{listener}"),
         *("--worker-class", "gthread", "--workers", "2", "--threads", "8"),
-        *("--graceful-timeout", "2", "--timeout", "60", "--no-control-socket", "--log-level", "warning"),
+        *("--graceful-timeout", "2", "--timeout", "60", "--preload", "--no-control-socket", "--log-level", "warning"),
     ]
 
 

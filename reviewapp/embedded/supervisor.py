@@ -18,7 +18,7 @@ TICK = 0.2
 LAST_WORD = 1.0  # seconds between a child's last signal and the kill of its group
 
 
-class Interrupted(Exception):  # noqa: N818 exceptions here end in the fact
+class Interrupted(Exception):
     """Somebody asked for the end: Ctrl-C, SIGTERM or a closed terminal."""
 
 

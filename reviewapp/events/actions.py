@@ -73,7 +73,7 @@ def record_many(happenings: Sequence[Happening], *, at: datetime) -> None:
         _hurry_relay()
 
 
-_COLUMNS = "id type team_id stream_id case_id subject sequence actor payload traceparent".split()
+_COLUMNS = ["id", "type", "team_id", "stream_id", "case_id", "subject", "sequence", "actor", "payload", "traceparent"]
 
 
 def _columns(happening: Happening) -> dict[str, Any]:
@@ -106,3 +106,6 @@ def void_unreleased(event_id: UUID) -> bool:
     return OutboxEntry.objects.filter(event_id=event_id).delete()[0] == 1
 
 
+def void_unreleased_since(moment: datetime, *, case_id: UUID, type_: str) -> None:
+    """The same for a case's events of one type since a moment."""
+    OutboxEntry.objects.filter(event__case_id=str(case_id), event__type=type_, event__created_at__gte=moment).delete()

@@ -1,5 +1,3 @@
-from typing import Any
-
 import uuid_utils.compat as uuid
 from django.db import models
 
@@ -58,9 +56,7 @@ class AuditRate(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(
-                fields=["stream", "model_version", "answer", "day"], name="audit_rate_of_day"
-            ),
+            models.UniqueConstraint(fields=["stream", "model_version", "answer", "day"], name="audit_rate_of_day"),
             models.CheckConstraint(condition=models.Q(rate__range=(0, 1)), name="audit_rate_range"),
         ]
 
@@ -91,16 +87,12 @@ class Certificate(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(
-                fields=["stream", "model_version", "scope", "number"], name="certificate_number"
-            ),
+            models.UniqueConstraint(fields=["stream", "model_version", "scope", "number"], name="certificate_number"),
             models.CheckConstraint(
                 condition=models.Q(state__in=["certified", "unproven", "violated"]), name="certificate_state"
             ),
             models.CheckConstraint(
-                condition=models.Q(
-                    target_error__gt=0, target_error__lt=1, confidence__gt=0, confidence__lt=1
-                ),
+                condition=models.Q(target_error__gt=0, target_error__lt=1, confidence__gt=0, confidence__lt=1),
                 name="certificate_promise",
             ),
             models.CheckConstraint(
@@ -156,9 +148,7 @@ class Breaker(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["stream", "answer", "segment"], name="breaker_once"),
-            models.CheckConstraint(
-                condition=models.Q(state__in=["closed", "amber", "open"]), name="breaker_state"
-            ),
+            models.CheckConstraint(condition=models.Q(state__in=["closed", "amber", "open"]), name="breaker_state"),
         ]
 
     def __str__(self) -> str:
@@ -181,9 +171,7 @@ class Circuit(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["kind", "subject"], name="circuit_once"),
-            models.CheckConstraint(
-                condition=models.Q(kind__in=["model_version", "endpoint"]), name="circuit_kind"
-            ),
+            models.CheckConstraint(condition=models.Q(kind__in=["model_version", "endpoint"]), name="circuit_kind"),
             models.CheckConstraint(
                 condition=models.Q(opened_at__isnull=True, probe_at__isnull=True)
                 | models.Q(opened_at__isnull=False, probe_at__isnull=False),

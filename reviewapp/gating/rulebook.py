@@ -55,7 +55,5 @@ def is_held(stream: Stream, scope: str) -> bool:
 
 
 def _with_rates_of_the_day(stream: Stream, policy: Policy) -> Policy:
-    rates = dict(
-        AuditRate.objects.filter(stream=stream, day=TruncDate(Now())).values_list("answer", "rate")
-    )
+    rates = dict(AuditRate.objects.filter(stream=stream, day=TruncDate(Now())).values_list("answer", "rate"))
     return replace(policy, audit_rates={**policy.audit_rates, **rates}) if rates else policy

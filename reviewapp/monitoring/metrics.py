@@ -22,9 +22,7 @@ _QUERIES: dict[str, str] = {
         "SELECT stream_id, kind, count(*) FROM cases_review WHERE state = 'open' GROUP BY stream_id, kind"
     ),
     "reviewapp_outbox_waiting": "SELECT NULL, 'outbox', count(*) FROM events_outboxentry",
-    "reviewapp_deliveries_pending": (
-        "SELECT NULL, 'pending', count(*) FROM webhooks_delivery WHERE state = 'pending'"
-    ),
+    "reviewapp_deliveries_pending": ("SELECT NULL, 'pending', count(*) FROM webhooks_delivery WHERE state = 'pending'"),
 }
 
 

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import jsonschema_rs
+from django.db import connection
 
 from reviewapp.domain.errors import Invalid
+from reviewapp.registry.actors import Actor
 from reviewapp.registry.models import Stream, StreamRevision
 
 if TYPE_CHECKING:
@@ -32,15 +34,13 @@ class Contract:
 
         Raises Invalid with one entry per wrong column.
         """
-        errors = [_describe(error) for error in self.validator.iter_errors(features)]
-        if errors:
-            merged = [entry for entries in errors for entry in entries]
+        if not self.validator.is_valid(features):
+            merged = [entry for error in self.validator.iter_errors(features) for entry in _describe(error)]
             first = merged[0]["message"]
             raise Invalid(f"The features do not fit the contract: {first}", code="contract_violated", errors=merged)
         floats = self.float_columns
         return {
-            name: float(value) if type(value) is int and name in floats else value
-            for name, value in features.items()
+            name: float(value) if type(value) is int and name in floats else value for name, value in features.items()
         }
 
 
@@ -77,11 +77,39 @@ def _property(column: "Column") -> dict[str, Any]:
 def check_schema(schema: Any) -> None:
     """Refuse a contract that is no JSON Schema of an object."""
     if not isinstance(schema, dict) or schema.get("type") != "object":
-        raise Invalid("A contract is a JSON Schema with \"type\": \"object\".", code="contract_malformed")
+        raise Invalid('A contract is a JSON Schema with "type": "object".', code="contract_malformed")
     try:
-        jsonschema_rs.validator_for(schema)
+        _validator(schema)
     except (jsonschema_rs.ValidationError, ValueError) as error:
-        raise Invalid(f"The contract is not a JSON Schema: {error}", code="contract_malformed") from error
+        reason = str(error).partition("\n")[0][:500]
+        raise Invalid(f"The contract is not a JSON Schema: {reason}", code="contract_malformed") from error
+
+
+def stream_and_contract(actor: Actor, slug: str) -> tuple[Stream, Contract | None] | None:
+    """What an intake needs of a key's stream, in one query; None when the key may not know of the stream."""
+    key = actor.key
+    if key is None:
+        return None
+    with connection.cursor() as cursor:
+        cursor.execute(_FIND, [key.client.team_id, slug, not actor.key_stream_ids, list(actor.key_stream_ids)])
+        row = cursor.fetchone()
+    if row is None:
+        return None
+    *columns, revision, number = row
+    stream = Stream.from_db("default", _STREAM_COLUMNS, columns)
+    return stream, compiled(revision, number) if revision else None
+
+
+_STREAM_COLUMNS = [field.attname for field in Stream._meta.concrete_fields]
+_FIND = f"""
+SELECT {", ".join(f"s.{name}" for name in _STREAM_COLUMNS)}, r.id, r.number
+FROM registry_stream s
+LEFT JOIN LATERAL (
+    SELECT id, number FROM registry_streamrevision
+    WHERE stream_id = s.id AND kind = 'contract' ORDER BY number DESC LIMIT 1
+) r ON true
+WHERE s.team_id = %s AND s.slug = %s AND (%s OR s.id = ANY(%s::uuid[]))
+"""
 
 
 def contract_of(stream: Stream) -> Contract | None:
@@ -90,17 +118,24 @@ def contract_of(stream: Stream) -> Contract | None:
     latest = revisions.order_by("-number").values_list("pk", "number").first()
     if latest is None:
         return None
-    pk, number = latest
-    return _compiled(pk, number)
+    return compiled(*latest)
 
 
 @lru_cache(maxsize=64)
-def _compiled(revision: UUID, number: int) -> Contract:
+def compiled(revision: UUID, number: int) -> Contract:
+    """The contract of a revision, which never changes."""
     schema = StreamRevision.objects.values_list("body", flat=True).get(pk=revision)
     floats = {
-        name for name, entry in schema.get("properties", {}).items() if "number" in _types(entry.get("type"))
+        name
+        for name, entry in schema.get("properties", {}).items()
+        if isinstance(entry, dict) and "number" in _types(entry.get("type"))
     }
-    return Contract(number, schema, jsonschema_rs.validator_for(schema), frozenset(floats))
+    return Contract(number, schema, _validator(schema), frozenset(floats))
+
+
+def _validator(schema: Any) -> Any:
+    """Offline: a `$ref` must not make this process fetch addresses. The regex engine has no exponential cases."""
+    return jsonschema_rs.validator_for(schema, offline=True, pattern_options=jsonschema_rs.RegexOptions())
 
 
 def _types(declared: Any) -> list[str]:
@@ -109,7 +144,8 @@ def _types(declared: Any) -> list[str]:
 
 def _describe(error: jsonschema_rs.ValidationError) -> list[dict[str, str]]:
     """One entry per column: which one, what was expected, what came."""
-    kind = error.kind
+    # The extension's stubs do not know the attributes of each kind.
+    kind: Any = error.kind
     if kind.name == "required":
         return [_entry(kind.property, "missing", f"“{kind.property}” is missing; the contract requires it.")]
     if kind.name == "additionalProperties":
@@ -126,7 +162,12 @@ def _describe(error: jsonschema_rs.ValidationError) -> list[dict[str, str]]:
         options = ", ".join(str(option) for option in kind.options[:20])
         return [_entry(column, "unknown_category", f"“{column}” must be one of {options}.")]
     if kind.name in {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"}:
-        bound = {"minimum": "at least", "maximum": "at most", "exclusiveMinimum": "above", "exclusiveMaximum": "below"}
+        bound = {
+            "minimum": "at least",
+            "maximum": "at most",
+            "exclusiveMinimum": "above",
+            "exclusiveMaximum": "below",
+        }
         return [_entry(column, "out_of_range", f"“{column}” must be {bound[kind.name]} {kind.limit}.")]
     return [_entry(column, "invalid", f"“{column}”: {error.message[:300]}")]
 
@@ -143,4 +184,9 @@ _JSON_NAMES = {
 
 
 def _entry(column: str, code: str, message: str) -> dict[str, str]:
-    return {"field": f"features.{column}" if column else "features", "column": column, "code": code, "message": message}
+    return {
+        "field": f"features.{column}" if column else "features",
+        "column": column,
+        "code": code,
+        "message": message,
+    }

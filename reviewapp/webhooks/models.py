@@ -70,6 +70,11 @@ class EndpointSecret(models.Model):
         return f"{self.endpoint} secret {self.number}"
 
 
+class DeliveryQuerySet(models.QuerySet["Delivery"]):
+    def visible_to(self, actor: "Actor") -> "DeliveryQuerySet":
+        return self.filter(endpoint__team_id__in=actor.team_ids)
+
+
 class Delivery(models.Model):
     """The attempts for one event at one endpoint; a retry is `next_at`, never a timer in a broker."""
 
@@ -92,6 +97,8 @@ class Delivery(models.Model):
     created_at = models.DateTimeField(db_default=Now())
     closed_at = models.DateTimeField(null=True)
 
+    objects = DeliveryQuerySet.as_manager()
+
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["event", "endpoint"], name="delivery_once"),
@@ -107,7 +114,12 @@ class Delivery(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=["next_at", "id"], name="delivery_due", condition=models.Q(state="pending")),
+            models.Index(
+                fields=["endpoint", "next_at", "id"],
+                name="delivery_endpoint_due",
+                condition=models.Q(state="pending"),
+            ),
+            models.Index(fields=["lease_until"], name="delivery_leased", condition=models.Q(lease_token__isnull=False)),
             models.Index(
                 fields=["endpoint", "case_id", "sequence"],
                 name="delivery_case_order",

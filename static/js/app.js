@@ -1,5 +1,6 @@
 // The page's behaviours; each binds itself to data- attributes and survives htmx swaps.
 import "./confirm.js";
+import "./dismiss.js";
 import "./draft.js";
 import "./lease.js";
 import "./session.js";

@@ -29,7 +29,13 @@ function sentence(status) {
   return "The request was refused.";
 }
 
+// A refusal that is not swapped in still says why: its sentence is the element marked data-refusal.
+function refusal(xhr) {
+  const answer = new DOMParser().parseFromString(xhr.responseText, "text/html");
+  return answer.querySelector("[data-refusal]")?.textContent.trim() || sentence(xhr.status);
+}
+
 document.addEventListener("toast", (event) => toast(event.detail.message, event.detail.level));
-document.addEventListener("htmx:responseError", (event) => toast(sentence(event.detail.xhr.status), "error"));
+document.addEventListener("htmx:responseError", (event) => toast(refusal(event.detail.xhr), "error"));
 document.addEventListener("htmx:sendError", () => toast("No connection to the server. Nothing was changed.", "error"));
 document.addEventListener("htmx:timeout", () => toast("The server took too long. Reload to see what happened.", "error"));

@@ -11,8 +11,8 @@ from django.db.models.functions import Least, Now
 from reviewapp.accounts.models import User
 from reviewapp.cases.actions import work
 from reviewapp.cases.actions.routing import EXPLAIN_TASK
-from reviewapp.cases.models import Review, ReviewSkip
-from reviewapp.cases.permissions import check_review, visible_review
+from reviewapp.cases.models import Review, ReviewSkip, Verdict
+from reviewapp.cases.permissions import check_reads_anew, check_review, visible_review
 from reviewapp.celery import enqueue
 from reviewapp.domain.errors import Conflict
 from reviewapp.registry.actors import Actor
@@ -21,13 +21,17 @@ from reviewapp.registry.models import Stream
 LEASE = timedelta(minutes=10)
 LONGEST = timedelta(minutes=60)
 
-# A second reading is never given to somebody who has read the case before.
+# A second reading is never given to somebody who has read the case before, and no review to somebody whose answer is
+# already kept beside it.
 _NEXT = """
 SELECT r.id FROM cases_review r
 WHERE r.stream_id = %(stream)s AND r.state = 'open' AND r.claimed_by_id IS NULL
   AND (r.kind NOT IN ('second_opinion', 'adjudication') OR NOT EXISTS (
         SELECT 1 FROM cases_verdict v JOIN cases_review o ON o.id = v.review_id
         WHERE o.case_id = r.case_id AND v.reviewer_id = %(user)s))
+  AND NOT EXISTS (
+        SELECT 1 FROM cases_verdict v WHERE v.review_id = r.id AND v.reviewer_id = %(user)s
+        AND v.stage = CASE r.mode WHEN 'blind' THEN 'first' ELSE 'final' END)
   AND {skipped} EXISTS (
         SELECT 1 FROM cases_reviewskip s WHERE s.review_id = r.id AND s.user_id = %(user)s)
 ORDER BY r.priority DESC, r.due_at, r.id
@@ -36,7 +40,7 @@ LIMIT 1
 _CLAIM = f"""
 UPDATE cases_review
 SET claimed_by_id = %(user)s, claim_token = %(token)s, claimed_at = clock_timestamp(),
-    claim_until = clock_timestamp() + %(lease)s
+    claim_until = clock_timestamp() + make_interval(secs => %(lease)s)
 WHERE id = ({_NEXT} FOR NO KEY UPDATE SKIP LOCKED)
 RETURNING id
 """
@@ -65,7 +69,9 @@ def claim_next(*, stream: Stream, by: Actor) -> Review | None:
 
 def claim(*, review_id: UUID, by: Actor) -> Review:
     """Claim one review. Raises Conflict when somebody else holds it or it is closed; one's own claim is renewed."""
-    user = check_review(by, visible_review(by, review_id).stream)
+    review = visible_review(by, review_id)
+    user = check_review(by, review.stream)
+    _check_may_answer(user, review)
     free = Q(claimed_by__isnull=True) | Q(claim_until__lt=Now())
     updated = Review.objects.filter(free, pk=review_id, state=Review.State.OPEN).update(
         claimed_by=user, claim_token=uuid4(), claimed_at=_clock(), claim_until=_clock() + LEASE
@@ -73,8 +79,9 @@ def claim(*, review_id: UUID, by: Actor) -> Review:
     review = visible_review(by, review_id)
     if not updated and review.state != Review.State.OPEN:
         raise Conflict("This review is closed.", code="review_closed")
-    if not updated and review.claimed_by is not None and review.claimed_by != user:
-        raise Conflict(f"{review.claimed_by.name} is working on this review.", code="already_claimed")
+    if review.claimed_by != user:
+        who = review.claimed_by.name if review.claimed_by else "Somebody else"
+        raise Conflict(f"{who} is working on this review.", code="already_claimed")
     hurry_explanation(review_id)
     return review
 
@@ -136,19 +143,25 @@ def _claim(sql: str, stream: Stream, user: User) -> UUID | None:
     with connection.cursor() as cursor:
         cursor.execute(
             sql,
-            {"stream": stream.pk, "user": user.pk, "token": uuid4(), "lease": LEASE},
+            {"stream": stream.pk, "user": user.pk, "token": uuid4(), "lease": LEASE.total_seconds()},
         )
         row: Sequence[UUID] | None = cursor.fetchone()
     return row[0] if row else None
 
 
+def _check_may_answer(user: User, review: Review) -> None:
+    check_reads_anew(user, review)
+    closing = Verdict.Stage.FIRST if review.mode == Stream.Mode.BLIND else Verdict.Stage.FINAL
+    if review.state == Review.State.OPEN and review.verdicts.filter(reviewer=user, stage=closing).exists():
+        raise Conflict(
+            "Your answer is kept as a second opinion; somebody else has to settle this review.",
+            code="already_answered",
+        )
+
+
 def _mine(review_id: UUID, claim_token: UUID, by: Actor) -> QuerySet[Review]:
-    return Review.objects.filter(
-        pk=review_id, claimed_by=by.user, claim_token=claim_token, state=Review.State.OPEN
-    )
+    return Review.objects.filter(pk=review_id, claimed_by=by.user, claim_token=claim_token, state=Review.State.OPEN)
 
 
 def _clock() -> Func:
     return Func(function="clock_timestamp", template="%(function)s()", output_field=DateTimeField())
-
-

@@ -59,7 +59,7 @@ def withdraw(*, case: Case, by: Actor) -> tuple[Decision, bool]:
     return decision, was_unreleased
 
 
-def _append(  # noqa: PLR0913
+def _append(
     case: Case,
     before: Decision | None,
     by: Actor,

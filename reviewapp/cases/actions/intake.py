@@ -42,9 +42,7 @@ class Arrival:
     submission: Submission
 
 
-def receive(
-    *, stream: Stream, submissions: Sequence[Submission], by: Actor, traceparent: str = ""
-) -> list[Receipt]:
+def receive(*, stream: Stream, submissions: Sequence[Submission], by: Actor, traceparent: str = "") -> list[Receipt]:
     """Accept submissions, each exactly once by its external id, in one transaction.
 
     1. Ids already known are answered as replay or conflict; the first of a repeated id within the list wins.
@@ -61,9 +59,7 @@ def receive(
     raise AssertionError("unreachable")
 
 
-def _receive(
-    stream: Stream, submissions: Sequence[Submission], by: Actor, traceparent: str
-) -> list[Receipt]:
+def _receive(stream: Stream, submissions: Sequence[Submission], by: Actor, traceparent: str) -> list[Receipt]:
     known, now = _known(stream, [submission.external_id for submission in submissions])
     arrivals: list[Arrival] = []
     receipts: list[Receipt] = []
@@ -102,10 +98,20 @@ def _write(stream: Stream, arrivals: list[Arrival], by: Actor, traceparent: str,
     due_at = now + stream.sla
     copy_rows(
         "cases_case",
-        (
-            "id stream_id external_id state generation fingerprint coin rollout_coin half_coin num_events due_at "
-            "received_at"
-        ).split(),
+        [
+            "id",
+            "stream_id",
+            "external_id",
+            "state",
+            "generation",
+            "fingerprint",
+            "coin",
+            "rollout_coin",
+            "half_coin",
+            "num_events",
+            "due_at",
+            "received_at",
+        ],
         (
             (
                 arrival.case_id,
@@ -121,7 +127,8 @@ def _write(stream: Stream, arrivals: list[Arrival], by: Actor, traceparent: str,
                 due_at,
                 now,
             )
-            for arrival in arrivals
+            # In one order: two senders of the same ids then wait for one another and never in a circle.
+            for arrival in sorted(arrivals, key=lambda arrival: arrival.submission.external_id)
         ),
     )
     copy_rows(
@@ -146,11 +153,19 @@ def _write(stream: Stream, arrivals: list[Arrival], by: Actor, traceparent: str,
     if to_score:
         copy_rows(
             "cases_work",
-            "kind subject generation priority attempts run_after is_dead last_error traceparent created_at".split(),
-            (
-                ("score", str(arrival.case_id), 1, 0, 0, now, False, "", traceparent, now)
-                for arrival in to_score
-            ),
+            [
+                "kind",
+                "subject",
+                "generation",
+                "priority",
+                "attempts",
+                "run_after",
+                "is_dead",
+                "last_error",
+                "traceparent",
+                "created_at",
+            ],
+            (("score", str(arrival.case_id), 1, 0, 0, now, False, "", traceparent, now) for arrival in to_score),
         )
     if scored_upstream:
         external.route(
@@ -160,9 +175,7 @@ def _write(stream: Stream, arrivals: list[Arrival], by: Actor, traceparent: str,
         )
 
 
-def _write_events(
-    stream: Stream, arrivals: list[Arrival], by: Actor, traceparent: str, now: datetime
-) -> None:
+def _write_events(stream: Stream, arrivals: list[Arrival], by: Actor, traceparent: str, now: datetime) -> None:
     actor = str(by)
     events.record_many(
         [

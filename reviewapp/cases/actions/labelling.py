@@ -19,7 +19,7 @@ def from_verdict(*, case: Case, review: Review, verdict: Verdict, by: Actor, is_
 
     Honest is a first answer given before anything of the model was shown, on a case picked by the coin.
     """
-    first = review.verdicts.filter(stage=Verdict.Stage.FIRST, status=Verdict.Status.COUNTED).first()
+    first = review.verdicts.filter(stage=Verdict.Stage.FIRST, reviewer=verdict.reviewer).first()
     honest = first if first is not None and not first.saw_model else None
     source = Source.AUDIT if review.kind == Review.Kind.AUDIT else Source.REVIEW
     return _append(
@@ -35,10 +35,10 @@ def from_verdict(*, case: Case, review: Review, verdict: Verdict, by: Actor, is_
     )
 
 
-def withdraw(*, case: Case, by: Actor) -> Label | None:
-    """Take the live label of a locked case back."""
+def withdraw(*, case: Case, review: Review, by: Actor) -> Label | None:
+    """Take back the label that a review gave a locked case, unless a later truth stands."""
     last = last_label(case)
-    if last is None or last.answer is None:
+    if last is None or last.verdict is None or last.verdict.review_id != review.pk:
         return None
     return _append(case, by, answer=None, source=Source.WITHDRAWN)
 
@@ -78,7 +78,7 @@ def last_label(case: Case) -> Label | None:
     return Label.objects.filter(case=case).order_by("-sequence").first()
 
 
-def _append(  # noqa: PLR0913
+def _append(
     case: Case,
     by: Actor,
     *,
@@ -103,9 +103,7 @@ def _append(  # noqa: PLR0913
             "model_version": prediction.model_version.number if prediction else None,
         }
     }
-    event_id = trail.happened(
-        case, "label.withdrawn" if answer is None else "label.recorded", by=by, payload=payload
-    )
+    event_id = trail.happened(case, "label.withdrawn" if answer is None else "label.recorded", by=by, payload=payload)
     return Label.objects.create(
         stream=case.stream,
         case=case,
@@ -123,5 +121,3 @@ def _append(  # noqa: PLR0913
         event_id=event_id,
         **links,
     )
-
-

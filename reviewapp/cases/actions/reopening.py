@@ -37,19 +37,13 @@ def amend(*, case_id: UUID, generation: int, features: dict[str, Any], by: Actor
     if before.features == features:
         return case
     case.generation += 1
-    CaseInput.objects.create(
-        case=case, generation=case.generation, features=features, context=before.context
-    )
+    CaseInput.objects.create(case=case, generation=case.generation, features=features, context=before.context)
     withdraw_reviews(case)
-    moved = Case.objects.transition(
-        case.pk, CaseState(case.state), CaseState.SCORING, generation=case.generation
-    )
+    moved = Case.objects.transition(case.pk, CaseState(case.state), CaseState.SCORING, generation=case.generation)
     assert moved, "the case's row is locked"
     case.state = CaseState.SCORING
     trail.happened(case, "case.amended", by=by, payload={})
-    work.add(
-        kind=Work.Kind.SCORE, subjects=[str(case.pk)], generation=case.generation, traceparent=traceparent
-    )
+    work.add(kind=Work.Kind.SCORE, subjects=[str(case.pk)], generation=case.generation, traceparent=traceparent)
     enqueue(INFERENCE_TASK)
     return case
 

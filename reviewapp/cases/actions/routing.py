@@ -121,10 +121,25 @@ def _move(ruled: Sequence[tuple[Scored, Ruling]]) -> dict[UUID, int]:
 def _write_predictions(routed: Sequence[Routed], rulebook: Rulebook, now: datetime) -> None:
     copy_rows(
         "cases_prediction",
-        (
-            "id case_id model_version_id role generation class probabilities confidence novelty provider latency "
-            "route reasons policy_version_id threshold inclusion_probability created_at"
-        ).split(),
+        [
+            "id",
+            "case_id",
+            "model_version_id",
+            "role",
+            "generation",
+            "class",
+            "probabilities",
+            "confidence",
+            "novelty",
+            "provider",
+            "latency",
+            "route",
+            "reasons",
+            "policy_version_id",
+            "threshold",
+            "inclusion_probability",
+            "created_at",
+        ],
         (
             (
                 one.prediction_id,
@@ -178,10 +193,22 @@ def _write_decisions(automatic: Sequence[Routed], rulebook: Rulebook, now: datet
         )
     copy_rows(
         "cases_decision",
-        (
-            "id case_id sequence supersedes_id source class generation prediction_id prediction_route "
-            "model_version_id policy_version_id event_id actor decided_at"
-        ).split(),
+        [
+            "id",
+            "case_id",
+            "sequence",
+            "supersedes_id",
+            "source",
+            "class",
+            "generation",
+            "prediction_id",
+            "prediction_route",
+            "model_version_id",
+            "policy_version_id",
+            "event_id",
+            "actor",
+            "decided_at",
+        ],
         rows,
     )
 
@@ -247,10 +274,22 @@ def _write_reviews(looked_at: Sequence[Routed], rulebook: Rulebook, now: datetim
     mode = rulebook.stream.review_mode
     copy_rows(
         "cases_review",
-        (
-            "id case_id stream_id generation kind round mode prediction_id reasons inclusion_probability state "
-            "priority due_at created_at"
-        ).split(),
+        [
+            "id",
+            "case_id",
+            "stream_id",
+            "generation",
+            "kind",
+            "round",
+            "mode",
+            "prediction_id",
+            "reasons",
+            "inclusion_probability",
+            "state",
+            "priority",
+            "due_at",
+            "created_at",
+        ],
         (
             (
                 uuid.uuid7(),
@@ -280,7 +319,14 @@ def _write_evidence(looked_at: Sequence[Routed], rulebook: Rulebook, now: dateti
             "cases_embedding",
             ("id", "stream_id", "case_id", "generation", "space", "vector"),
             (
-                (uuid.uuid7(), rulebook.stream.pk, s.case_id, s.generation, s.space, _json(s.embedding.tolist()))
+                (
+                    uuid.uuid7(),
+                    rulebook.stream.pk,
+                    s.case_id,
+                    s.generation,
+                    s.space,
+                    _json(s.embedding.tolist()),
+                )
                 for s in embedded
             ),
         )
@@ -288,7 +334,18 @@ def _write_evidence(looked_at: Sequence[Routed], rulebook: Rulebook, now: dateti
     if explained:
         copy_rows(
             "cases_work",
-            "kind subject generation priority attempts run_after is_dead last_error traceparent created_at".split(),
+            [
+                "kind",
+                "subject",
+                "generation",
+                "priority",
+                "attempts",
+                "run_after",
+                "is_dead",
+                "last_error",
+                "traceparent",
+                "created_at",
+            ],
             (
                 ("explain", str(one.prediction_id), 1, 0, 0, now, False, "", one.scored.traceparent, now)
                 for one in explained
@@ -306,5 +363,10 @@ def _json(value: Any) -> str:
 
 
 _AUDIT_REASONS = _json(
-    [{"code": "audit", "sentence": "Drawn at random to check automatic decisions; answer without knowing them."}]
+    [
+        {
+            "code": "audit",
+            "sentence": "Drawn at random to check automatic decisions; answer without knowing them.",
+        }
+    ]
 )

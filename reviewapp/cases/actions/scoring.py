@@ -32,13 +32,13 @@ class Waiting:
     """A case that waits for its score, with its work row."""
 
     row: work.Claimed
+    features: Mapping[str, Any]
     case_id: UUID
     stream_id: UUID
     external_id: str
     generation: int
     coin: float
     due_at: datetime
-    features: Mapping[str, Any]
 
 
 class RolloutChanged(Exception):
@@ -158,9 +158,7 @@ def _give_up_or_back(token: UUID, one: Waiting, error: Exception) -> None:
     if one.row.attempts >= work.MAX_ATTEMPTS:
         _to_people(token, [one], gate.SCORING_FAILED)
     else:
-        work.give_back(
-            token=token, ids=[one.row.id], error=repr(error), wait=work.BACK_OFF * one.row.attempts
-        )
+        work.give_back(token=token, ids=[one.row.id], error=repr(error), wait=work.BACK_OFF * one.row.attempts)
 
 
 _LOAD = """
@@ -177,8 +175,8 @@ def _load(lease: work.Lease) -> list[Waiting]:
         cursor.execute(_LOAD, [[row.subject for row in lease.rows]])
         found = cursor.fetchall()
     return [
-        Waiting(rows[key], *record[:6], features=msgspec.json.decode(record[6]))
-        for record in found
+        Waiting(rows[key], msgspec.json.decode(features), *record)
+        for *record, features in found
         if (key := (str(record[0]), record[3])) in rows
     ]
 

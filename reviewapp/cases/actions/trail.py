@@ -15,12 +15,7 @@ from reviewapp.registry.actors import Actor
 
 def locked(case_id: UUID) -> Case:
     """The case with its stream, its row locked until the transaction ends."""
-    case = (
-        Case.objects.select_for_update(of=("self",), no_key=True)
-        .select_related("stream")
-        .filter(pk=case_id)
-        .first()
-    )
+    case = Case.objects.select_for_update(of=("self",), no_key=True).select_related("stream").filter(pk=case_id).first()
     if case is None:
         raise NotFound("There is no such case.")
     return case

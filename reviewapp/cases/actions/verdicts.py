@@ -6,16 +6,17 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import Max
+from django.db.models import Max, QuerySet
 from django.utils import timezone
 
 from reviewapp.accounts.models import User
 from reviewapp.cases.actions import audits, claims, deciding, labelling, reopening, trail
 from reviewapp.cases.models import Case, Decision, Review, ReviewDraft, Verdict
-from reviewapp.cases.permissions import check_review, may_see_evidence, visible_review
+from reviewapp.cases.permissions import check_reads_anew, check_review, may_see_evidence, visible_review
 from reviewapp.crashpoints import crashpoint
 from reviewapp.domain.errors import Conflict, Invalid, PreconditionFailed
 from reviewapp.domain.states import CaseState
+from reviewapp.events import actions as events
 from reviewapp.registry.actors import Actor
 from reviewapp.registry.models import Stream, StreamRevision
 
@@ -65,16 +66,17 @@ def submit(
     2. Without the claim, or after the review was closed, the answer is kept as second opinion or late.
     3. In commit-then-reveal the first answer opens the evidence and the final one closes the review.
     """
-    user = check_review(by, visible_review(by, review_id).stream)
+    seen = visible_review(by, review_id)
+    user = check_review(by, seen.stream)
+    check_reads_anew(user, seen)
     crashpoint("submitting.before_write")
     with transaction.atomic():
-        review = _locked(review_id)
-        case = trail.locked(review.case_id)
+        case, review = _locked(seen)
         _check(review, case, answer, generation)
         stage = _stage(review, user, stage)
         earlier = Verdict.objects.filter(review=review, reviewer=user, stage=stage).first()
         if earlier is not None:
-            return Submitted(Result.REPLAYED, earlier, "Your answer was already saved.")
+            return Submitted(Result.REPLAYED, earlier, f"Your answer “{earlier.answer}” was already saved.")
         submitted = _keep(review, case, user, by, _Answer(answer, stage, note, claim_token, is_demo))
         crashpoint("submitting.before_commit")
     crashpoint("submitting.after_commit")
@@ -90,7 +92,7 @@ class _Answer:
     is_demo: bool
 
 
-def _keep(review: Review, case: Case, user: User, by: Actor, given: _Answer) -> Submitted:  # noqa: PLR0917
+def _keep(review: Review, case: Case, user: User, by: Actor, given: _Answer) -> Submitted:
     if review.state != Review.State.OPEN:
         verdict = _write(review, user, given, Status.LATE)
         other = review.verdicts.filter(status=Status.COUNTED).order_by("-created_at").first()
@@ -105,12 +107,13 @@ def _keep(review: Review, case: Case, user: User, by: Actor, given: _Answer) -> 
             f"{review.claimed_by.name} opened this review after your claim ended. "
             "Your answer is kept as a second opinion.",
         )
-    verdict = _write(review, user, given, Status.COUNTED)
     if given.stage == Stage.FIRST and review.mode == Stream.Mode.COMMIT_THEN_REVEAL:
-        trail.happened(
-            case, "review.committed", by=by, payload={"review": str(review.pk), "class": given.answer}
-        )
+        # Somebody may have committed before and lost the claim: their first answer is the one that counts.
+        is_first = not review.verdicts.filter(stage=Stage.FIRST, status=Status.COUNTED).exists()
+        verdict = _write(review, user, given, Status.COUNTED if is_first else Status.SECOND_OPINION)
+        trail.happened(case, "review.committed", by=by, payload={"review": str(review.pk), "class": given.answer})
         return Submitted(Result.COMMITTED, verdict, "Your first answer is kept. Keep it or revise it.")
+    verdict = _write(review, user, given, Status.COUNTED)
     return _close(review, case, verdict, by, is_demo=given.is_demo)
 
 
@@ -132,13 +135,19 @@ def _close(review: Review, case: Case, verdict: Verdict, by: Actor, *, is_demo: 
         delay=deciding.UNDO_WINDOW,
     )
     decision = None
-    if case.state == CaseState.IN_REVIEW:
+    if case.state == CaseState.IN_REVIEW and not _is_beside(review, case):
         decision = deciding.decide(case=case, answer=verdict.answer, review=review, by=by)
         reopening.withdraw_reviews(case, keep=audits.KINDS)
-    elif review.kind in audits.KINDS:
+    elif case.state == CaseState.DECIDED and review.kind in audits.KINDS:
         decision = audits.settle(case=case, review=review, verdict=verdict, by=by)
     labelling.from_verdict(case=case, review=review, verdict=verdict, by=by, is_demo=is_demo)
     return Submitted(Result.SAVED, verdict, "Saved.", decision)
+
+
+def _is_beside(review: Review, case: Case) -> bool:
+    """Whether this is an audit of a case that people were asked to decide anew: theirs is the review that decides."""
+    asked = case.reviews.filter(state=Review.State.OPEN).exclude(kind__in=audits.KINDS)
+    return review.kind in audits.KINDS and asked.exists()
 
 
 @transaction.atomic
@@ -149,24 +158,29 @@ def undo(*, review_id: UUID, by: Actor) -> Review:
     """
     review = visible_review(by, review_id)
     user = check_review(by, review.stream)
-    review = _locked(review_id)
-    case = trail.locked(review.case_id)
+    case, review = _locked(review)
     verdict = review.verdicts.filter(reviewer=user, status=Status.COUNTED).order_by("-created_at").first()
-    if verdict is None or review.state != Review.State.DONE:
+    if verdict is None or review.state != Review.State.DONE or _later_rounds(review).exists():
         raise Conflict("There is no answer of yours here to undo.", code="nothing_to_undo")
     decision = deciding.last_decision(case)
     if decision is not None and decision.review_id == review.pk:
-        withdrawn, was_unreleased = deciding.withdraw(case=case, by=by)
+        _, was_unreleased = deciding.withdraw(case=case, by=by)
         if not was_unreleased:
-            transaction.set_rollback(True)
             raise Conflict("The decision has already been sent.", code="already_sent")
-        del withdrawn
     elif review.kind not in audits.KINDS or _age(verdict) > deciding.UNDO_WINDOW.total_seconds():
         raise Conflict("A later decision stands; this answer cannot be undone.", code="nothing_to_undo")
-    labelling.withdraw(case=case, by=by)
+    audits.take_back(case=case, review=review)
+    labelling.withdraw(case=case, review=review, by=by)
+    events.void_unreleased_since(verdict.created_at, case_id=case.pk, type_="review.submitted")
     again = _again(review, case)
     trail.happened(case, "review.undone", by=by, payload={"review": str(review.pk), "again": str(again.pk)})
     return claims.claim(review_id=again.pk, by=by)
+
+
+def _later_rounds(review: Review) -> QuerySet[Review]:
+    return Review.objects.filter(
+        case=review.case_id, generation=review.generation, kind=review.kind, round__gt=review.round
+    )
 
 
 def _again(review: Review, case: Case) -> Review:
@@ -193,12 +207,15 @@ def save_draft(*, review_id: UUID, note: str, by: Actor) -> ReviewDraft:
     return ReviewDraft.objects.update_or_create(review=review, user=user, defaults={"note": note[:10_000]})[0]
 
 
-def _locked(review_id: UUID) -> Review:
-    return (
+def _locked(seen: Review) -> tuple[Case, Review]:
+    """The case, then its review: whoever locks both does it in this order."""
+    case = trail.locked(seen.case_id)
+    review = (
         Review.objects.select_for_update(of=("self",), no_key=True)
         .select_related("stream", "claimed_by", "prediction__model_version", "prediction__policy_version")
-        .get(pk=review_id)
+        .get(pk=seen.pk)
     )
+    return case, review
 
 
 def _check(review: Review, case: Case, answer: str, generation: int | None) -> None:
@@ -254,10 +271,10 @@ def _write(review: Review, user: User, given: _Answer, status: str) -> Verdict:
 
 
 def _saw_model(review: Review, user: User) -> bool:
-    """Whether this person has seen the model's part of this case, here or in an earlier review of it."""
+    """Whether this person may have seen the model's part of the case: here, or since answering another review of it."""
     if may_see_evidence(Actor("user", str(user.pk), user=user), review):
         return True
-    return Verdict.objects.filter(review__case=review.case_id, reviewer=user, saw_model=True).exists()
+    return Verdict.objects.filter(review__case=review.case_id, reviewer=user).exclude(review=review).exists()
 
 
 def _seconds(review: Review, user: User, stage: str) -> float:
@@ -276,5 +293,3 @@ def _database_time() -> Any:
     with connection.cursor() as cursor:
         cursor.execute("SELECT clock_timestamp()")
         return cursor.fetchone()[0]
-
-

@@ -37,7 +37,7 @@ class Lease:
 
 _CLAIM = """
 UPDATE cases_work
-SET lease_token = %(token)s, lease_until = clock_timestamp() + %(lease)s, attempts = attempts + 1
+SET lease_token = %(token)s, lease_until = clock_timestamp() + make_interval(secs => %(lease)s), attempts = attempts + 1
 WHERE id = ANY(ARRAY(
     SELECT id FROM cases_work
     WHERE kind = %(kind)s AND lease_token IS NULL AND NOT is_dead AND run_after <= clock_timestamp()
@@ -53,7 +53,7 @@ def claim(*, kind: str, limit: int) -> Lease:
     """Take up to `limit` ready rows of a kind, the urgent and the oldest first. An empty lease: nothing to do."""
     token = uuid4()
     with connection.cursor() as cursor:
-        cursor.execute(_CLAIM, {"token": token, "lease": LEASE, "kind": kind, "limit": limit})
+        cursor.execute(_CLAIM, {"token": token, "lease": LEASE.total_seconds(), "kind": kind, "limit": limit})
         rows = [Claimed(*row) for row in cursor.fetchall()]
     # RETURNING keeps no order, and the order of arrival is the order of the results.
     rows.sort(key=lambda row: row.id)
@@ -79,8 +79,8 @@ def give_back(
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE cases_work SET lease_token = NULL, lease_until = NULL, last_error = %s, "
-            "attempts = attempts - %s, run_after = clock_timestamp() + %s WHERE id = ANY(%s) AND lease_token = %s",
-            [error[:500], 0 if is_try else 1, wait, list(ids), token],
+            "attempts = attempts - %s, run_after = clock_timestamp() + make_interval(secs => %s) WHERE id = ANY(%s) AND lease_token = %s",
+            [error[:500], 0 if is_try else 1, wait.total_seconds(), list(ids), token],
         )
 
 
@@ -98,7 +98,8 @@ def extend(*, token: UUID) -> None:
     """A sign of life from the holder of a lease."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "UPDATE cases_work SET lease_until = clock_timestamp() + %s WHERE lease_token = %s", [LEASE, token]
+            "UPDATE cases_work SET lease_until = clock_timestamp() + make_interval(secs => %s) WHERE lease_token = %s",
+            [LEASE.total_seconds(), token],
         )
 
 
@@ -122,4 +123,4 @@ def hurry(*, kind: str, subject: str) -> bool:
             "AND priority < %s",
             [URGENT, kind, subject, URGENT],
         )
-        return cursor.rowcount > 0
+        return bool(cursor.rowcount)

@@ -51,7 +51,12 @@ class Case(models.Model):
             ),
             models.CheckConstraint(
                 condition=models.Q(
-                    coin__gte=0, coin__lt=1, rollout_coin__gte=0, rollout_coin__lt=1, half_coin__gte=0, half_coin__lt=1
+                    coin__gte=0,
+                    coin__lt=1,
+                    rollout_coin__gte=0,
+                    rollout_coin__lt=1,
+                    half_coin__gte=0,
+                    half_coin__lt=1,
                 ),
                 name="case_coins",
             ),

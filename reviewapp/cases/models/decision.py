@@ -28,25 +28,15 @@ class Decision(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid7, editable=False)
     case = models.ForeignKey(Case, models.PROTECT, related_name="decisions", db_index=False)
     sequence = models.PositiveIntegerField()
-    supersedes = models.OneToOneField(
-        "self", models.PROTECT, null=True, blank=True, related_name="superseded_by"
-    )
+    supersedes = models.OneToOneField("self", models.PROTECT, null=True, blank=True, related_name="superseded_by")
     source = models.CharField(max_length=10, choices=Source.choices)
     answer = models.CharField("class", max_length=80, db_column="class", null=True)
     generation = models.PositiveIntegerField()
-    prediction = models.ForeignKey(
-        Prediction, models.PROTECT, null=True, related_name="decisions", db_index=False
-    )
+    prediction = models.ForeignKey(Prediction, models.PROTECT, null=True, related_name="decisions", db_index=False)
     prediction_route = models.CharField(max_length=8, null=True)
-    review = models.ForeignKey(
-        "cases.Review", models.PROTECT, null=True, related_name="decisions", db_index=False
-    )
-    model_version = models.ForeignKey(
-        ModelVersion, models.PROTECT, null=True, related_name="+", db_index=False
-    )
-    policy_version = models.ForeignKey(
-        PolicyVersion, models.PROTECT, null=True, related_name="+", db_index=False
-    )
+    review = models.ForeignKey("cases.Review", models.PROTECT, null=True, related_name="decisions", db_index=False)
+    model_version = models.ForeignKey(ModelVersion, models.PROTECT, null=True, related_name="+", db_index=False)
+    policy_version = models.ForeignKey(PolicyVersion, models.PROTECT, null=True, related_name="+", db_index=False)
     event_id = models.UUIDField(help_text="The event that announces it.")
     actor = models.CharField(max_length=120)
     decided_at = models.DateTimeField(db_default=Now())

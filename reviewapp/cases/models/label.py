@@ -33,25 +33,19 @@ class Label(models.Model):
     stream = models.ForeignKey(Stream, models.PROTECT, related_name="labels", db_index=False)
     case = models.ForeignKey(Case, models.PROTECT, related_name="labels", db_index=False)
     sequence = models.PositiveIntegerField()
-    supersedes = models.OneToOneField(
-        "self", models.PROTECT, null=True, blank=True, related_name="superseded_by"
-    )
+    supersedes = models.OneToOneField("self", models.PROTECT, null=True, blank=True, related_name="superseded_by")
     generation = models.PositiveIntegerField()
     answer = models.CharField("class", max_length=80, db_column="class", null=True)
     source = models.CharField(max_length=10, choices=Source.choices)
-    is_honest = models.BooleanField(help_text="Given before anything of the model was shown, on a case picked by the coin.")
+    is_honest = models.BooleanField(
+        help_text="Given before anything of the model was shown, on a case picked by the coin."
+    )
     inclusion_probability = models.FloatField(null=True, help_text="π; null for truths that came from outside.")
     half = models.CharField(max_length=8, choices=Half.choices)
     verdict = models.ForeignKey(Verdict, models.PROTECT, null=True, related_name="labels", db_index=False)
-    prediction = models.ForeignKey(
-        Prediction, models.PROTECT, null=True, related_name="labels", db_index=False
-    )
-    model_version = models.ForeignKey(
-        ModelVersion, models.PROTECT, null=True, related_name="+", db_index=False
-    )
-    policy_version = models.ForeignKey(
-        PolicyVersion, models.PROTECT, null=True, related_name="+", db_index=False
-    )
+    prediction = models.ForeignKey(Prediction, models.PROTECT, null=True, related_name="labels", db_index=False)
+    model_version = models.ForeignKey(ModelVersion, models.PROTECT, null=True, related_name="+", db_index=False)
+    policy_version = models.ForeignKey(PolicyVersion, models.PROTECT, null=True, related_name="+", db_index=False)
     actor = models.CharField(max_length=120)
     event_id = models.UUIDField(help_text="The event that announces it; gives the feed its order.")
     created_at = models.DateTimeField(db_default=Now())

@@ -1,5 +1,3 @@
-from typing import Any
-
 import uuid_utils.compat as uuid
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -43,9 +41,7 @@ class Prediction(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(
-                fields=["case", "model_version", "role", "generation"], name="prediction_once"
-            ),
+            models.UniqueConstraint(fields=["case", "model_version", "role", "generation"], name="prediction_once"),
             # The target of Decision's composite key: an automatic decision needs a prediction routed `auto`.
             models.UniqueConstraint(fields=["id", "route"], name="prediction_route_key"),
             models.CheckConstraint(
@@ -57,12 +53,9 @@ class Prediction(models.Model):
                 condition=models.Q(route__isnull=True) | models.Q(route__in=["auto", "review"]),
                 name="prediction_route",
             ),
+            models.CheckConstraint(condition=models.Q(confidence__range=(0, 1)), name="prediction_confidence"),
             models.CheckConstraint(
-                condition=models.Q(confidence__range=(0, 1)), name="prediction_confidence"
-            ),
-            models.CheckConstraint(
-                condition=models.Q(inclusion_probability__isnull=True)
-                | models.Q(inclusion_probability__range=(0, 1)),
+                condition=models.Q(inclusion_probability__isnull=True) | models.Q(inclusion_probability__range=(0, 1)),
                 name="prediction_probability",
             ),
         ]

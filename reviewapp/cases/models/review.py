@@ -1,4 +1,4 @@
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pgtrigger
 import uuid_utils.compat as uuid
@@ -46,9 +46,7 @@ class Review(models.Model):
     kind = models.CharField(max_length=15, choices=Kind.choices, default=Kind.ROUTINE)
     round = models.PositiveIntegerField(default=1)
     mode = models.CharField(max_length=20, choices=Stream.Mode.choices)
-    prediction = models.ForeignKey(
-        Prediction, models.PROTECT, null=True, related_name="reviews", db_index=False
-    )
+    prediction = models.ForeignKey(Prediction, models.PROTECT, null=True, related_name="reviews", db_index=False)
     reasons = models.JSONField(default=list)
     inclusion_probability = models.FloatField(help_text="π: the chance that the coin made this reading blind-first.")
     state = models.CharField(max_length=10, choices=State.choices, default=State.OPEN)
@@ -70,7 +68,10 @@ class Review(models.Model):
             models.UniqueConstraint(fields=["case", "generation", "kind", "round"], name="review_round"),
             models.CheckConstraint(
                 condition=models.Q(
-                    claimed_by__isnull=True, claim_token__isnull=True, claimed_at__isnull=True, claim_until__isnull=True
+                    claimed_by__isnull=True,
+                    claim_token__isnull=True,
+                    claimed_at__isnull=True,
+                    claim_until__isnull=True,
                 )
                 | models.Q(
                     claimed_by__isnull=False,
@@ -85,9 +86,7 @@ class Review(models.Model):
                 | models.Q(state__in=["done", "withdrawn"], closed_at__isnull=False, claimed_by__isnull=True),
                 name="review_closed",
             ),
-            models.CheckConstraint(
-                condition=models.Q(inclusion_probability__range=(0, 1)), name="review_probability"
-            ),
+            models.CheckConstraint(condition=models.Q(inclusion_probability__range=(0, 1)), name="review_probability"),
             models.CheckConstraint(
                 condition=models.Q(mode__in=["assisted", "commit_then_reveal", "blind"]), name="review_mode"
             ),
@@ -105,12 +104,8 @@ class Review(models.Model):
                 name="review_queue",
                 condition=models.Q(state="open", claimed_by__isnull=True),
             ),
-            models.Index(
-                fields=["claim_until"], name="review_claimed", condition=models.Q(claimed_by__isnull=False)
-            ),
-            models.Index(
-                fields=["claimed_by"], name="review_claimant", condition=models.Q(claimed_by__isnull=False)
-            ),
+            models.Index(fields=["claim_until"], name="review_claimed", condition=models.Q(claimed_by__isnull=False)),
+            models.Index(fields=["claimed_by"], name="review_claimant", condition=models.Q(claimed_by__isnull=False)),
         ]
 
     def __str__(self) -> str:
@@ -179,9 +174,7 @@ class Verdict(models.Model):
             models.UniqueConstraint(
                 fields=["review", "stage"], condition=models.Q(status="counted"), name="verdict_one_counted"
             ),
-            models.CheckConstraint(
-                condition=models.Q(stage__in=["first", "final"]), name="verdict_stage"
-            ),
+            models.CheckConstraint(condition=models.Q(stage__in=["first", "final"]), name="verdict_stage"),
             models.CheckConstraint(
                 condition=models.Q(status__in=["counted", "late", "second_opinion"]), name="verdict_status"
             ),

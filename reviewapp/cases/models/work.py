@@ -45,9 +45,7 @@ class Work(models.Model):
                 name="work_ready",
                 condition=models.Q(lease_token__isnull=True, is_dead=False),
             ),
-            models.Index(
-                fields=["lease_until"], name="work_leased", condition=models.Q(lease_token__isnull=False)
-            ),
+            models.Index(fields=["lease_until"], name="work_leased", condition=models.Q(lease_token__isnull=False)),
         ]
 
     def __str__(self) -> str:

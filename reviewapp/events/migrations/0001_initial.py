@@ -4,61 +4,91 @@ import django.db.models.deletion
 import django.db.models.functions.datetime
 import pgtrigger.compiler
 import pgtrigger.migrations
-import reviewapp.events.fields
 import uuid_utils.compat
 from django.db import migrations, models
 
+import reviewapp.events.fields
+
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Event',
+            name="Event",
             fields=[
-                ('id', models.UUIDField(default=uuid_utils.compat.uuid7, primary_key=True, serialize=False)),
-                ('type', models.CharField(max_length=64)),
-                ('team_id', models.CharField(max_length=36, null=True)),
-                ('stream_id', models.CharField(max_length=36, null=True)),
-                ('case_id', models.CharField(max_length=36, null=True)),
-                ('subject', models.CharField(max_length=120)),
-                ('sequence', models.PositiveIntegerField(null=True)),
-                ('actor', models.CharField(max_length=120)),
-                ('payload', models.BinaryField()),
-                ('traceparent', models.CharField(blank=True, default='', max_length=55)),
-                ('xid', reviewapp.events.fields.TransactionIdField(db_default=reviewapp.events.fields.CurrentTransaction(), editable=False)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ("id", models.UUIDField(default=uuid_utils.compat.uuid7, primary_key=True, serialize=False)),
+                ("type", models.CharField(max_length=64)),
+                ("team_id", models.CharField(max_length=36, null=True)),
+                ("stream_id", models.CharField(max_length=36, null=True)),
+                ("case_id", models.CharField(max_length=36, null=True)),
+                ("subject", models.CharField(max_length=120)),
+                ("sequence", models.PositiveIntegerField(null=True)),
+                ("actor", models.CharField(max_length=120)),
+                ("payload", models.BinaryField()),
+                ("traceparent", models.CharField(blank=True, default="", max_length=55)),
+                (
+                    "xid",
+                    reviewapp.events.fields.TransactionIdField(
+                        db_default=reviewapp.events.fields.CurrentTransaction(), editable=False
+                    ),
+                ),
+                ("created_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
             ],
         ),
         migrations.CreateModel(
-            name='OutboxEntry',
+            name="OutboxEntry",
             fields=[
-                ('event', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, primary_key=True, related_name='outbox_entry', serialize=False, to='events.event')),
-                ('available_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                (
+                    "event",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        primary_key=True,
+                        related_name="outbox_entry",
+                        serialize=False,
+                        to="events.event",
+                    ),
+                ),
+                ("available_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
             ],
         ),
         migrations.AddIndex(
-            model_name='event',
-            index=models.Index(fields=['stream_id', 'xid', 'id'], name='event_feed'),
+            model_name="event",
+            index=models.Index(fields=["stream_id", "xid", "id"], name="event_feed"),
         ),
         migrations.AddConstraint(
-            model_name='event',
-            constraint=models.UniqueConstraint(fields=('case_id', 'sequence'), name='event_case_sequence'),
+            model_name="event",
+            constraint=models.UniqueConstraint(fields=("case_id", "sequence"), name="event_case_sequence"),
         ),
         migrations.AddConstraint(
-            model_name='event',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('case_id__isnull', True), ('sequence__isnull', True)), models.Q(('case_id__isnull', False), ('sequence__isnull', False)), _connector='OR'), name='event_sequence_with_case'),
+            model_name="event",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("case_id__isnull", True), ("sequence__isnull", True)),
+                    models.Q(("case_id__isnull", False), ("sequence__isnull", False)),
+                    _connector="OR",
+                ),
+                name="event_sequence_with_case",
+            ),
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name='event',
-            trigger=pgtrigger.compiler.Trigger(name='event_append_only', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'pgtrigger: Cannot update or delete rows from % table', TG_TABLE_NAME;", hash='110821042facba6b39a0acfadf1901dc7188a978', operation='UPDATE OR DELETE', pgid='pgtrigger_event_append_only_3d407', table='events_event', when='BEFORE')),
+            model_name="event",
+            trigger=pgtrigger.compiler.Trigger(
+                name="event_append_only",
+                sql=pgtrigger.compiler.UpsertTriggerSql(
+                    func="RAISE EXCEPTION 'pgtrigger: Cannot update or delete rows from % table', TG_TABLE_NAME;",
+                    hash="110821042facba6b39a0acfadf1901dc7188a978",
+                    operation="UPDATE OR DELETE",
+                    pgid="pgtrigger_event_append_only_3d407",
+                    table="events_event",
+                    when="BEFORE",
+                ),
+            ),
         ),
         migrations.AddIndex(
-            model_name='outboxentry',
-            index=models.Index(fields=['available_at', 'event'], name='outbox_available'),
+            model_name="outboxentry",
+            index=models.Index(fields=["available_at", "event"], name="outbox_available"),
         ),
     ]

@@ -6,124 +6,321 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('registry', '0001_initial'),
+        ("registry", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Circuit',
+            name="Circuit",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('model_version', 'Model version'), ('endpoint', 'Endpoint')], max_length=15)),
-                ('subject', models.UUIDField()),
-                ('failures', models.PositiveIntegerField(default=0)),
-                ('opened_at', models.DateTimeField(blank=True, null=True)),
-                ('probe_at', models.DateTimeField(blank=True, null=True)),
+                (
+                    "id",
+                    models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID"),
+                ),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[("model_version", "Model version"), ("endpoint", "Endpoint")], max_length=15
+                    ),
+                ),
+                ("subject", models.UUIDField()),
+                ("failures", models.PositiveIntegerField(default=0)),
+                ("opened_at", models.DateTimeField(blank=True, null=True)),
+                ("probe_at", models.DateTimeField(blank=True, null=True)),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('kind', 'subject'), name='circuit_once'), models.CheckConstraint(condition=models.Q(('kind__in', ['model_version', 'endpoint'])), name='circuit_kind'), models.CheckConstraint(condition=models.Q(models.Q(('opened_at__isnull', True), ('probe_at__isnull', True)), models.Q(('opened_at__isnull', False), ('probe_at__isnull', False)), _connector='OR'), name='circuit_probe')],
+                "constraints": [
+                    models.UniqueConstraint(fields=("kind", "subject"), name="circuit_once"),
+                    models.CheckConstraint(
+                        condition=models.Q(("kind__in", ["model_version", "endpoint"])), name="circuit_kind"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("opened_at__isnull", True), ("probe_at__isnull", True)),
+                            models.Q(("opened_at__isnull", False), ("probe_at__isnull", False)),
+                            _connector="OR",
+                        ),
+                        name="circuit_probe",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='AuditRate',
+            name="AuditRate",
             fields=[
-                ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('answer', models.CharField(db_column='class', max_length=80, verbose_name='class')),
-                ('day', models.DateField()),
-                ('rate', models.FloatField()),
-                ('cause', models.CharField(max_length=120)),
-                ('model_version', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='audit_rates', to='registry.modelversion')),
-                ('stream', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='audit_rates', to='registry.stream')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("answer", models.CharField(db_column="class", max_length=80, verbose_name="class")),
+                ("day", models.DateField()),
+                ("rate", models.FloatField()),
+                ("cause", models.CharField(max_length=120)),
+                (
+                    "model_version",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="audit_rates",
+                        to="registry.modelversion",
+                    ),
+                ),
+                (
+                    "stream",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="audit_rates",
+                        to="registry.stream",
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('stream', 'model_version', 'answer', 'day'), name='audit_rate_of_day'), models.CheckConstraint(condition=models.Q(('rate__range', (0, 1))), name='audit_rate_range')],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("stream", "model_version", "answer", "day"), name="audit_rate_of_day"
+                    ),
+                    models.CheckConstraint(condition=models.Q(("rate__range", (0, 1))), name="audit_rate_range"),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='BackTest',
+            name="BackTest",
             fields=[
-                ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('period_start', models.DateTimeField()),
-                ('period_end', models.DateTimeField()),
-                ('result', models.JSONField(blank=True, null=True)),
-                ('created_by', models.CharField(max_length=120)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('policy_version', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='back_tests', to='registry.policyversion')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("period_start", models.DateTimeField()),
+                ("period_end", models.DateTimeField()),
+                ("result", models.JSONField(blank=True, null=True)),
+                ("created_by", models.CharField(max_length=120)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "policy_version",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="back_tests",
+                        to="registry.policyversion",
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.CheckConstraint(condition=models.Q(('period_start__lt', models.F('period_end'))), name='back_test_period')],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("period_start__lt", models.F("period_end"))),
+                        name="back_test_period",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Breaker',
+            name="Breaker",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('answer', models.CharField(db_column='class', max_length=80, verbose_name='class')),
-                ('segment', models.CharField(blank=True, default='', max_length=120)),
-                ('state', models.CharField(choices=[('closed', 'Closed'), ('amber', 'Amber'), ('open', 'Open')], default='closed', max_length=10)),
-                ('evidence', models.JSONField(default=dict)),
-                ('changed_at', models.DateTimeField(auto_now=True)),
-                ('stream', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='breakers', to='registry.stream')),
+                (
+                    "id",
+                    models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID"),
+                ),
+                ("answer", models.CharField(db_column="class", max_length=80, verbose_name="class")),
+                ("segment", models.CharField(blank=True, default="", max_length=120)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[("closed", "Closed"), ("amber", "Amber"), ("open", "Open")],
+                        default="closed",
+                        max_length=10,
+                    ),
+                ),
+                ("evidence", models.JSONField(default=dict)),
+                ("changed_at", models.DateTimeField(auto_now=True)),
+                (
+                    "stream",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="breakers",
+                        to="registry.stream",
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('stream', 'answer', 'segment'), name='breaker_once'), models.CheckConstraint(condition=models.Q(('state__in', ['closed', 'amber', 'open'])), name='breaker_state')],
+                "constraints": [
+                    models.UniqueConstraint(fields=("stream", "answer", "segment"), name="breaker_once"),
+                    models.CheckConstraint(
+                        condition=models.Q(("state__in", ["closed", "amber", "open"])), name="breaker_state"
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Certificate',
+            name="Certificate",
             fields=[
-                ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('scope', models.CharField(help_text='A class, or “joint”.', max_length=80)),
-                ('number', models.PositiveIntegerField()),
-                ('state', models.CharField(choices=[('certified', 'Certified'), ('unproven', 'Unproven'), ('violated', 'Violated')], default='unproven', max_length=10)),
-                ('target_error', models.FloatField()),
-                ('confidence', models.FloatField()),
-                ('threshold', models.FloatField(blank=True, null=True)),
-                ('evidence', models.JSONField(default=dict)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('expires_at', models.DateTimeField(blank=True, null=True)),
-                ('model_version', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='certificates', to='registry.modelversion')),
-                ('stream', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='certificates', to='registry.stream')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("scope", models.CharField(help_text="A class, or “joint”.", max_length=80)),
+                ("number", models.PositiveIntegerField()),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("certified", "Certified"),
+                            ("unproven", "Unproven"),
+                            ("violated", "Violated"),
+                        ],
+                        default="unproven",
+                        max_length=10,
+                    ),
+                ),
+                ("target_error", models.FloatField()),
+                ("confidence", models.FloatField()),
+                ("threshold", models.FloatField(blank=True, null=True)),
+                ("evidence", models.JSONField(default=dict)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("expires_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "model_version",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="certificates",
+                        to="registry.modelversion",
+                    ),
+                ),
+                (
+                    "stream",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="certificates",
+                        to="registry.stream",
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('stream', 'model_version', 'scope', 'number'), name='certificate_number'), models.CheckConstraint(condition=models.Q(('state__in', ['certified', 'unproven', 'violated'])), name='certificate_state'), models.CheckConstraint(condition=models.Q(('confidence__gt', 0), ('confidence__lt', 1), ('target_error__gt', 0), ('target_error__lt', 1)), name='certificate_promise'), models.CheckConstraint(condition=models.Q(models.Q(('state', 'certified'), _negated=True), ('threshold__isnull', False), _connector='OR'), name='certificate_threshold')],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("stream", "model_version", "scope", "number"), name="certificate_number"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("state__in", ["certified", "unproven", "violated"])),
+                        name="certificate_state",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("confidence__gt", 0),
+                            ("confidence__lt", 1),
+                            ("target_error__gt", 0),
+                            ("target_error__lt", 1),
+                        ),
+                        name="certificate_promise",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("state", "certified"), _negated=True),
+                            ("threshold__isnull", False),
+                            _connector="OR",
+                        ),
+                        name="certificate_threshold",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Hold',
+            name="Hold",
             fields=[
-                ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('scope', models.CharField(choices=[('automation', 'Automation'), ('deliveries', 'Deliveries'), ('all', 'Automation and deliveries')], max_length=12)),
-                ('reason', models.TextField()),
-                ('placed_by', models.CharField(max_length=120)),
-                ('placed_at', models.DateTimeField(auto_now_add=True)),
-                ('lifted_by', models.CharField(blank=True, max_length=120, null=True)),
-                ('lifted_at', models.DateTimeField(blank=True, null=True)),
-                ('stream', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='holds', to='registry.stream')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "scope",
+                    models.CharField(
+                        choices=[
+                            ("automation", "Automation"),
+                            ("deliveries", "Deliveries"),
+                            ("all", "Automation and deliveries"),
+                        ],
+                        max_length=12,
+                    ),
+                ),
+                ("reason", models.TextField()),
+                ("placed_by", models.CharField(max_length=120)),
+                ("placed_at", models.DateTimeField(auto_now_add=True)),
+                ("lifted_by", models.CharField(blank=True, max_length=120, null=True)),
+                ("lifted_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "stream",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="holds",
+                        to="registry.stream",
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.UniqueConstraint(condition=models.Q(('lifted_at__isnull', True)), fields=('stream', 'scope'), name='hold_one_open', nulls_distinct=False), models.CheckConstraint(condition=models.Q(('scope__in', ['automation', 'deliveries', 'all'])), name='hold_scope'), models.CheckConstraint(condition=models.Q(models.Q(('lifted_at__isnull', True), ('lifted_by__isnull', True)), models.Q(('lifted_at__isnull', False), ('lifted_by__isnull', False)), _connector='OR'), name='hold_lifted')],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("lifted_at__isnull", True)),
+                        fields=("stream", "scope"),
+                        name="hold_one_open",
+                        nulls_distinct=False,
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("scope__in", ["automation", "deliveries", "all"])),
+                        name="hold_scope",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("lifted_at__isnull", True), ("lifted_by__isnull", True)),
+                            models.Q(("lifted_at__isnull", False), ("lifted_by__isnull", False)),
+                            _connector="OR",
+                        ),
+                        name="hold_lifted",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='LedgerEntry',
+            name="LedgerEntry",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('case_id', models.UUIDField()),
-                ('answer', models.CharField(db_column='class', max_length=80, verbose_name='class')),
-                ('confidence', models.FloatField()),
-                ('inclusion_probability', models.FloatField()),
-                ('is_wrong', models.BooleanField()),
-                ('is_overdue', models.BooleanField(default=False)),
-                ('recorded_at', models.DateTimeField(auto_now_add=True)),
-                ('model_version', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='ledger', to='registry.modelversion')),
+                (
+                    "id",
+                    models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID"),
+                ),
+                ("case_id", models.UUIDField()),
+                ("answer", models.CharField(db_column="class", max_length=80, verbose_name="class")),
+                ("confidence", models.FloatField()),
+                ("inclusion_probability", models.FloatField()),
+                ("is_wrong", models.BooleanField()),
+                ("is_overdue", models.BooleanField(default=False)),
+                ("recorded_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "model_version",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="ledger",
+                        to="registry.modelversion",
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('model_version', 'case_id'), name='ledger_entry_once'), models.CheckConstraint(condition=models.Q(('inclusion_probability__gt', 0), ('inclusion_probability__lte', 1)), name='ledger_entry_probability')],
+                "constraints": [
+                    models.UniqueConstraint(fields=("model_version", "case_id"), name="ledger_entry_once"),
+                    models.CheckConstraint(
+                        condition=models.Q(("inclusion_probability__gt", 0), ("inclusion_probability__lte", 1)),
+                        name="ledger_entry_probability",
+                    ),
+                ],
             },
         ),
     ]

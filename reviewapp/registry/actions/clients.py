@@ -6,8 +6,7 @@ import secrets
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
-from django.db import transaction
-from django.db.models import Q
+from django.db import connection, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -48,7 +47,10 @@ def create_key(
     """A new key of a client, and its text, which is shown this once and never stored."""
     unknown = sorted(set(scopes) - set(SCOPES))
     if unknown or not scopes:
-        raise Invalid(f"Unknown scopes: {', '.join(unknown) or 'none given'}; use {', '.join(SCOPES)}.", code="scope_unknown")
+        raise Invalid(
+            f"Unknown scopes: {', '.join(unknown) or 'none given'}; use {', '.join(SCOPES)}.",
+            code="scope_unknown",
+        )
     client, _ = Client.objects.get_or_create(team=team, name=client_name)
     prefix = secrets.token_hex(6)
     text = f"rva_{prefix}_{secrets.token_urlsafe(32)}"
@@ -71,22 +73,41 @@ def revoke_key(*, key: ApiKey, by: Actor) -> None:
         _record("api_key.revoked", key, by)
 
 
-def key_for(text: str) -> ApiKey | None:
-    """The live key with this text, or None; compares in constant time."""
+_KEY_COLUMNS = [field.attname for field in ApiKey._meta.concrete_fields]
+# One query per request: the key, the client's name and team, the key's streams and whether its use is worth noting.
+_FIND = f"""
+SELECT {", ".join(f"k.{name}" for name in _KEY_COLUMNS)}, c.team_id, c.name,
+    ARRAY(SELECT s.stream_id FROM registry_apikey_streams s WHERE s.apikey_id = k.id),
+    k.last_used_at IS NULL OR k.last_used_at < clock_timestamp() - %s
+FROM registry_apikey k JOIN registry_client c ON c.id = k.client_id
+WHERE k.prefix = %s AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > clock_timestamp())
+"""
+
+
+def actor_for(text: str) -> Actor | None:
+    """The client that holds the live key with this text, or None; compares in constant time."""
     parts = text.split("_", 2)
-    if len(parts) != 3 or parts[0] != "rva":
+    if len(parts) != 3 or parts[0] != "rva" or not text.isascii() or not text.isprintable():
         return None
-    key = (
-        ApiKey.objects.select_related("client", "client__team")
-        .filter(Q(expires_at__isnull=True) | Q(expires_at__gt=Now()), prefix=parts[1], revoked_at__isnull=True)
-        .first()
-    )
-    if key is None or not hmac.compare_digest(bytes(key.digest), hashlib.sha256(text.encode()).digest()):
+    with connection.cursor() as cursor:
+        cursor.execute(_FIND, [USED_EVERY, parts[1]])
+        row = cursor.fetchone()
+    if row is None:
         return None
-    now = timezone.now()
-    if key.last_used_at is None or now - key.last_used_at > USED_EVERY:
-        ApiKey.objects.filter(pk=key.pk).update(last_used_at=now)
-    return key
+    *columns, team_id, client_name, stream_ids, is_worth_noting = row
+    key = ApiKey.from_db("default", _KEY_COLUMNS, columns)
+    if not hmac.compare_digest(bytes(key.digest), hashlib.sha256(text.encode()).digest()):
+        return None
+    key.client = Client(id=key.client_id, team_id=team_id, name=client_name)
+    if is_worth_noting:
+        ApiKey.objects.filter(pk=key.pk).update(last_used_at=Now())
+    return Actor("client", str(key.client_id), key=key, key_stream_ids=frozenset(stream_ids))
+
+
+def key_for(text: str) -> ApiKey | None:
+    """The live key with this text, or None."""
+    actor = actor_for(text)
+    return actor.key if actor else None
 
 
 def _record(type_: str, key: ApiKey, by: Actor) -> None:

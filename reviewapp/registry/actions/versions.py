@@ -84,7 +84,9 @@ def roll_out(*, primary: ModelVersion, by: Actor, reason: str = "") -> Rollout:
     stream = primary.stream
     check_role(by, stream, Role.MODEL_OWNER)
     if primary.bundle is not None and primary.bundle.state != Bundle.State.READY:
-        raise Conflict(f"Bundle {primary.bundle} is {primary.bundle.state}, so it cannot serve.", code="bundle_not_ready")
+        raise Conflict(
+            f"Bundle {primary.bundle} is {primary.bundle.state}, so it cannot serve.", code="bundle_not_ready"
+        )
     _lock(stream)
     rollout = Rollout.objects.create(
         stream=stream,
@@ -96,7 +98,10 @@ def roll_out(*, primary: ModelVersion, by: Actor, reason: str = "") -> Rollout:
     Stream.objects.filter(pk=stream.pk).update(live_rollout=rollout)
     stream.live_rollout = rollout
     _record(
-        "rollout.promoted", stream, by, {"generation": rollout.generation, "primary": primary.number, "reason": reason}
+        "rollout.promoted",
+        stream,
+        by,
+        {"generation": rollout.generation, "primary": primary.number, "reason": reason},
     )
     return rollout
 
@@ -105,9 +110,9 @@ def primary_of(stream: Stream) -> ModelVersion | None:
     """The version whose predictions route the stream's cases."""
     return (
         ModelVersion.objects.filter(
-            pk__in=RolloutMember.objects.filter(
-                rollout=stream.live_rollout_id, role=RolloutMember.Role.PRIMARY
-            ).values("model_version")
+            pk__in=RolloutMember.objects.filter(rollout=stream.live_rollout_id, role=RolloutMember.Role.PRIMARY).values(
+                "model_version"
+            )
         )
         .select_related("bundle", "stream")
         .first()

@@ -1,5 +1,3 @@
-from typing import Any
-
 import pgtrigger
 import uuid_utils.compat as uuid
 from django.db import models

@@ -1,5 +1,3 @@
-from typing import Any
-
 import uuid_utils.compat as uuid
 from django.db import models
 
@@ -24,9 +22,7 @@ class Bundle(models.Model):
 
     class Meta:
         constraints = [
-            models.CheckConstraint(
-                condition=models.Q(state__in=["checking", "ready", "refused"]), name="bundle_state"
-            ),
+            models.CheckConstraint(condition=models.Q(state__in=["checking", "ready", "refused"]), name="bundle_state"),
             models.CheckConstraint(
                 condition=models.Q(state="refused") ^ models.Q(refusal=""), name="bundle_refusal_with_state"
             ),
@@ -117,12 +113,8 @@ class RolloutMember(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["rollout", "model_version"], name="rollout_member_once"),
-            models.UniqueConstraint(
-                fields=["rollout"], condition=models.Q(role="primary"), name="rollout_one_primary"
-            ),
-            models.UniqueConstraint(
-                fields=["rollout"], condition=models.Q(role="canary"), name="rollout_one_canary"
-            ),
+            models.UniqueConstraint(fields=["rollout"], condition=models.Q(role="primary"), name="rollout_one_primary"),
+            models.UniqueConstraint(fields=["rollout"], condition=models.Q(role="canary"), name="rollout_one_canary"),
             models.CheckConstraint(
                 condition=models.Q(role="canary", share__range=(0, 1))
                 | models.Q(role__in=["primary", "shadow"], share=1.0),

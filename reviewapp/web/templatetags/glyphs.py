@@ -106,9 +106,7 @@ def shap_bars(attributions: Sequence[Any], towards: str | None = None) -> dict[s
 
 
 @register.inclusion_tag("components/pixel_picture.html")
-def pixel_picture(  # noqa: PLR0917, a template reads better without naming each
-    values: Sequence[Any], height: int, width: int, label: str, maximum: float = 1
-) -> dict[str, Any]:
+def pixel_picture(values: Sequence[Any], height: int, width: int, label: str, maximum: float = 1) -> dict[str, Any]:
     """A grey image, dark where values are high; values are rows or one flat row-major list of 0..maximum."""
     flat = [value for row in values for value in (row if isinstance(row, list | tuple) else [row])]
     if len(flat) != height * width:

@@ -17,16 +17,10 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
-        parser.add_argument(
-            "--port", type=int, default=8000, help="port to listen on (8000); 0 takes a free one"
-        )
+        parser.add_argument("--port", type=int, default=8000, help="port to listen on (8000); 0 takes a free one")
         # manage.py has already put it where the settings find it.
-        parser.add_argument(
-            "--data-dir", type=Path, help="where the embedded servers keep their files (.data)"
-        )
-        parser.add_argument(
-            "--demo", action="store_true", help="fill it with the demo's streams, people and cases"
-        )
+        parser.add_argument("--data-dir", type=Path, help="where the embedded servers keep their files (.data)")
+        parser.add_argument("--demo", action="store_true", help="fill it with the demo's streams, people and cases")
 
     def handle(self, *_: Any, host: str, port: int, demo: bool, **_options: Any) -> None:
         address = launch.Address(host, port)

@@ -1,0 +1,22 @@
+"""Why a review exists, as far as its reader may know now."""
+
+from collections.abc import Sequence
+
+from reviewapp.cases.models import Review
+
+# These say nothing of what the model answered or how sure it was.
+NEUTRAL = frozenset(
+    {"no_policy", "held", "scoring_failed", "model_unavailable", "audit", "second_opinion", "adjudication"}
+)
+UNSEEN = {"code": "unseen", "sentence": "People answer this case without knowing what the model says."}
+REOPENED = {"code": "reopened", "sentence": "The case was decided before and has been reopened."}
+
+
+def visible_reasons(review: Review, *, sees_evidence: bool) -> Sequence[dict[str, str]]:
+    """The review's reasons; those that would betray the model's answer are replaced until it may be seen."""
+    if sees_evidence:
+        return list(review.reasons)
+    shown = [reason for reason in review.reasons if reason["code"] in NEUTRAL]
+    if any(reason["code"] == "reopened" for reason in review.reasons):
+        shown.append(REOPENED)
+    return shown or [UNSEEN]

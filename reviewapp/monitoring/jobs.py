@@ -1,0 +1,84 @@
+"""What is done again and again, as a table; the sweeper sees to it that each job gets its turn."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from django.apps import apps
+from django.contrib.sessions.backends.db import SessionStore
+from django.db import connection
+
+from reviewapp.monitoring import heartbeats, metrics
+
+log = structlog.get_logger(__name__)
+
+KEYS_KEPT = timedelta(days=30)
+CHUNK = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A periodic job; `run` may be repeated at any time."""
+
+    name: str
+    every: timedelta
+    run: Callable[[], Any]
+
+    @property
+    def process(self) -> str:
+        return f"job:{self.name}"
+
+
+def forget_idempotency_keys() -> int:
+    """Delete stored answers older than 30 days; by then a repetition is a new request."""
+    table = apps.get_model("api", "IdempotencyKey")._meta.db_table
+    deleted = 0
+    while True:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"DELETE FROM {table} WHERE id IN (SELECT id FROM {table} "  # noqa: S608 a table's own name
+                "WHERE created_at < clock_timestamp() - make_interval(secs => %s) LIMIT %s)",
+                [KEYS_KEPT.total_seconds(), CHUNK],
+            )
+            deleted += cursor.rowcount
+            if cursor.rowcount < CHUNK:
+                return deleted
+
+
+def clear_sessions() -> None:
+    """Delete the sessions that have expired."""
+    SessionStore.clear_expired()
+
+
+JOBS = (
+    Job("metrics", timedelta(seconds=15), metrics.snapshot),
+    Job("idempotency_keys", timedelta(hours=1), forget_idempotency_keys),
+    Job("sessions", timedelta(days=1), clear_sessions),
+)
+
+
+def any_due() -> bool:
+    """Whether a job waits for its turn."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT EXISTS (SELECT 1 FROM unnest(%s::text[], %s::float[]) AS job(process, every) "
+            "LEFT JOIN monitoring_heartbeat h ON h.process = job.process "
+            "WHERE h.beat_at IS NULL OR h.beat_at <= clock_timestamp() - make_interval(secs => job.every))",
+            [[job.process for job in JOBS], [job.every.total_seconds() for job in JOBS]],
+        )
+        return bool(cursor.fetchone()[0])
+
+
+def run_due() -> int:
+    """Run the jobs whose turn it is; one that fails is logged and waits for its next turn."""
+    turns = 0
+    for job in JOBS:
+        if heartbeats.take_turn(process=job.process, every=job.every):
+            turns += 1
+            try:
+                job.run()
+            except Exception:
+                log.exception("job.failed", job=job.name)
+    return turns

@@ -1,0 +1,39 @@
+"""Fixtures and guards of every test."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.test.utils import override_settings
+
+from reviewapp.registry.models import Stream
+from tests import guards
+from tests.factories import streams
+
+pytest_plugins = ["tests.people"]
+
+guards.block_other_machines()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _undefined_template_variables_fail() -> None:
+    guards.fail_on_undefined_variables()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _passwords_are_cheap() -> Iterator[None]:
+    """A slow hash is the point of a password and the bane of a test."""
+    with override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"]):
+        yield
+
+
+@pytest.fixture
+def stream(db: Any) -> Stream:
+    """A stream that decides: the real bundle, a threshold of 0.9, nothing left to the coin."""
+    return streams.ready()
+
+
+@pytest.fixture
+def bare_stream(db: Any) -> Stream:
+    """A stream without model, contract and policy."""
+    return streams.bare()
