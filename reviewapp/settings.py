@@ -197,11 +197,24 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {
+        "CaseState": "reviewapp.cases.models.case.STATES",
+        "ReviewState": "reviewapp.cases.models.Review.State",
+        "ReviewKind": "reviewapp.cases.models.Review.Kind",
+        "ReviewMode": "reviewapp.registry.models.Stream.Mode",
+        "DecisionSource": "reviewapp.cases.models.Decision.Source",
+        "LabelSource": "reviewapp.cases.models.Label.Source",
+        "EndpointState": "reviewapp.webhooks.models.Endpoint.State",
+        "DeliveryState": "reviewapp.webhooks.models.Delivery.State",
+        "ModelKind": "reviewapp.registry.models.ModelVersion.Kind",
+    },
 }
 # Limits of one request; a single case is capped at MAX_CASE_BYTES by the parser.
 MAX_CASE_BYTES = 1_000_000
 MAX_BULK_BYTES = 32_000_000
 DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BULK_BYTES
+# Intake requests per second that one key may send to one process; 0 leaves it open.
+INGEST_RATE = env.integer("INGEST_RATE", 2000)
 
 # Celery carries wake-ups only; reviewapp/celery.py reads this namespace.
 CELERY_BROKER_URL = REDIS_URL or paths.redis_url(DATA_DIR)

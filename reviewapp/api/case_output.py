@@ -7,8 +7,8 @@ from rest_framework import serializers
 
 from reviewapp.cases.actions.intake import Receipt
 from reviewapp.cases.models import Case, Decision, Label, Prediction
+from reviewapp.cases.models.case import STATES
 from reviewapp.cases.permissions import hides_model
-from reviewapp.domain.states import CaseState
 from reviewapp.registry.actors import Actor
 from reviewapp.registry.models import Stream
 
@@ -89,7 +89,7 @@ class CaseSummary(serializers.Serializer[Any]):
     id = serializers.UUIDField()
     external_id = serializers.CharField()
     stream = serializers.CharField()
-    state = serializers.ChoiceField([state.value for state in CaseState])
+    state = serializers.ChoiceField(STATES)
     generation = serializers.IntegerField()
     received_at = serializers.DateTimeField()
     due_at = serializers.DateTimeField()
@@ -145,7 +145,7 @@ def full(case: Case, actor: Actor) -> dict[str, Any]:
             "received_at": given.received_at,
         },
         "prediction": None if is_hidden else prediction_of(latest_prediction(case), case.stream.classes),
-        "label": None if label is None else _label(label),
+        "label": None if label is None else label_of(label),
     }
 
 
@@ -192,7 +192,7 @@ def decision_of(decision: Decision | None) -> Mapping[str, Any] | None:
     }
 
 
-def _label(label: Label) -> Mapping[str, Any]:
+def label_of(label: Label) -> Mapping[str, Any]:
     return {
         "id": label.pk,
         "sequence": label.sequence,

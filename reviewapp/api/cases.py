@@ -91,7 +91,7 @@ class CaseView(ApiView):
 
     @extend_schema(operation_id="case_read", responses=CaseOutput)
     def get(self, request: Request, case_id: UUID) -> HttpResponseBase:  # noqa: ARG002
-        """One case: its input, the prediction that routed it, its decision and its label. The ETag is its generation."""
+        """One case: its input, the prediction that routed it, its decision and label. The ETag is its generation."""
         case = self.case(case_id)
         return Response(full(case, self.actor), headers={"ETag": f'"{case.generation}"'})
 

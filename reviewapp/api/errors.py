@@ -24,9 +24,7 @@ def problem(
     status: int, code: str, detail: str, *, headers: Mapping[str, str] | None = None, **members: Any
 ) -> Response:
     """A problem as a response; `members` are the code's own."""
-    return Response(
-        body(status, code, detail, **members), status=status, headers=headers, content_type=CONTENT_TYPE
-    )
+    return Response(body(status, code, detail, **members), status=status, headers=headers, content_type=CONTENT_TYPE)
 
 
 def body(status: int, code: str, detail: str, **members: Any) -> dict[str, Any]:

@@ -18,9 +18,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from reviewapp.api.models import IdempotencyKey
-from reviewapp.webhooks import signing
 from reviewapp.domain.errors import Conflict, Invalid
 from reviewapp.registry.actors import Actor
+from reviewapp.webhooks import signing
 
 MAX_KEY = 255
 KEPT = timedelta(days=30)

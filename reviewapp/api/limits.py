@@ -51,7 +51,7 @@ class Buckets:
 class IngestLimit(BaseThrottle):
     """Requests of one key to this process. It protects from accidents, not from attackers: in doubt it lets pass."""
 
-    buckets = Buckets(rate=settings.INGEST_RATE, burst=2 * settings.INGEST_RATE)
+    buckets = Buckets(rate=max(settings.INGEST_RATE, 1), burst=2 * max(settings.INGEST_RATE, 1))
 
     def __init__(self) -> None:
         self._wait = 0.0

@@ -52,6 +52,7 @@ _WRITING = {
     "400": "The body cannot be read.",
     "409": "The state of things forbids it.",
     "413": "The body is too large.",
+    "429": "Too many requests; see Retry-After.",
     "415": "The media type is not read.",
     "422": "The body is understood and wrong; `errors` names each field.",
 }
@@ -75,9 +76,7 @@ class Schema(AutoSchema):
         problems |= _WRITING if self.method in WRITES else _READING
         component = self.resolve_serializer(Problem, "response")
         for status, description in sorted(problems.items()):
-            responses.setdefault(
-                status, {"description": description, "content": {PROBLEM: {"schema": component.ref}}}
-            )
+            responses.setdefault(status, {"description": description, "content": {PROBLEM: {"schema": component.ref}}})
         return dict(sorted(responses.items()))
 
 

@@ -154,9 +154,7 @@ class StrictJSONParser(BaseParser):
 
     media_type = "application/json"
 
-    def parse(
-        self, stream: Any, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
-    ) -> Any:
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None) -> Any:
         limit = getattr((parser_context or {}).get("view"), "max_bytes", settings.MAX_CASE_BYTES)
         return loads(read(stream, media_type, limit=limit))
 

@@ -43,7 +43,10 @@ class BulkJSONParser(BaseParser):
     media_type = "application/json"
 
     def parse(
-        self, stream: Any, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
+        self,
+        stream: Any,
+        media_type: str | None = None,
+        parser_context: Mapping[str, Any] | None = None,  # noqa: ARG002
     ) -> Iterator[Row]:
         content = read(stream, media_type, limit=settings.MAX_BULK_BYTES)
         return array_rows(decode_text(content), has_escapes=b"\\u" in content)
@@ -55,7 +58,10 @@ class NDJSONParser(BaseParser):
     media_type = "application/x-ndjson"
 
     def parse(
-        self, stream: Any, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
+        self,
+        stream: Any,
+        media_type: str | None = None,
+        parser_context: Mapping[str, Any] | None = None,  # noqa: ARG002
     ) -> Iterator[Row]:
         return line_rows(read(stream, media_type, limit=settings.MAX_BULK_BYTES))
 

@@ -1,3 +1,45 @@
-from django.urls import URLPattern
+from django.urls import URLPattern, path, re_path
 
-urlpatterns: list[URLPattern] = []
+from reviewapp.api import amendments, bulk, cases, deliveries, docs, endpoints, evidence, feeds, reviews, streams
+from reviewapp.api.base import UnknownPath
+
+app_name = "api"
+_stream = "streams/<slug:stream>"
+_case = "cases/<uuid:case_id>"
+_review = "reviews/<uuid:review_id>"
+_endpoint = "endpoints/<uuid:endpoint_id>"
+
+urlpatterns: list[URLPattern] = [
+    path("schema", docs.SchemaView.as_view(), name="schema"),
+    path("docs", docs.DocsView.as_view(), name="docs"),
+    path("streams", streams.StreamsView.as_view(), name="streams"),
+    path(_stream, streams.StreamView.as_view(), name="stream"),
+    path(f"{_stream}/contract", streams.ContractView.as_view(), name="contract"),
+    path(f"{_stream}/hold", streams.HoldView.as_view(), name="hold"),
+    path(f"{_stream}/cases", cases.CasesView.as_view(), name="cases"),
+    path(f"{_stream}/cases/bulk", bulk.BulkView.as_view(), name="cases-bulk"),
+    path(f"{_stream}/decisions", feeds.DecisionsView.as_view(), name="decisions"),
+    path(f"{_stream}/labels", feeds.LabelsView.as_view(), name="labels"),
+    path(_case, cases.CaseView.as_view(), name="case"),
+    path(f"{_case}/input", amendments.InputView.as_view(), name="case-input"),
+    path(f"{_case}/outcome", amendments.OutcomeView.as_view(), name="case-outcome"),
+    path(f"{_case}/explanation", evidence.ExplanationView.as_view(), name="case-explanation"),
+    path(f"{_case}/similar", evidence.SimilarView.as_view(), name="case-similar"),
+    path(f"{_case}/timeline", evidence.TimelineView.as_view(), name="case-timeline"),
+    path("reviews", reviews.ReviewsView.as_view(), name="reviews"),
+    path("reviews/claim", reviews.ClaimView.as_view(), name="review-claim"),
+    path(_review, reviews.ReviewView.as_view(), name="review"),
+    path(f"{_review}/submit", reviews.SubmitView.as_view(), name="review-submit"),
+    path(f"{_review}/release", reviews.ReleaseView.as_view(), name="review-release"),
+    path(f"{_review}/extend", reviews.ExtendView.as_view(), name="review-extend"),
+    path(f"{_review}/skip", reviews.SkipView.as_view(), name="review-skip"),
+    path(f"{_review}/undo", reviews.UndoView.as_view(), name="review-undo"),
+    path("endpoints", endpoints.EndpointsView.as_view(), name="endpoints"),
+    path(_endpoint, endpoints.EndpointView.as_view(), name="endpoint"),
+    path(f"{_endpoint}/ping", endpoints.PingView.as_view(), name="endpoint-ping"),
+    path(f"{_endpoint}/rotate", endpoints.RotateView.as_view(), name="endpoint-rotate"),
+    path("deliveries", deliveries.DeliveriesView.as_view(), name="deliveries"),
+    path("deliveries/<uuid:delivery_id>/redeliver", deliveries.RedeliverView.as_view(), name="delivery-redeliver"),
+    # Also keeps Django from answering a missing slash with a redirect.
+    re_path("", UnknownPath.as_view(), name="unknown"),
+]

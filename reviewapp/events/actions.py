@@ -60,7 +60,7 @@ def record_many(happenings: Sequence[Happening], *, at: datetime) -> None:
     rows = [_columns(happening) for happening in happenings]
     copy_rows(
         "events_event",
-        [*_COLUMNS, "created_at"],
+        ", ".join([*_COLUMNS, "created_at"]),
         ((*(row[column] for column in _COLUMNS), at) for row in rows),
     )
     published = [
@@ -69,7 +69,7 @@ def record_many(happenings: Sequence[Happening], *, at: datetime) -> None:
         if happening.type in PUBLISHED
     ]
     if published:
-        copy_rows("events_outboxentry", ("event_id", "available_at"), published)
+        copy_rows("events_outboxentry", "event_id, available_at", published)
         _hurry_relay()
 
 
@@ -99,6 +99,18 @@ def _hurry_relay() -> None:
     from reviewapp.celery import enqueue
 
     enqueue(RELAY_TASK)
+
+
+def insertion(happening: Happening, *, source: str) -> tuple[str, list[Any]]:
+    """The INSERT of one unpublished event, for a statement that writes it together with what happened.
+
+    It writes one row per row of `source`, the name of a common table expression of that statement.
+    """
+    if happening.type in PUBLISHED:
+        raise ValueError(f"{happening.type} is published and needs its outbox entry; use record().")
+    row = _columns(happening)
+    places = ", ".join(["%s"] * len(_COLUMNS))
+    return f"INSERT INTO events_event ({', '.join(_COLUMNS)}) SELECT {places} FROM {source}", [*row.values()]
 
 
 def void_unreleased(event_id: UUID) -> bool:

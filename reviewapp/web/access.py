@@ -27,11 +27,7 @@ def actor_of(request: HttpRequest) -> Actor:
 def stream_of(request: HttpRequest, slug: str) -> Stream:
     """The stream of that name, or NotFound when the person may not know of it."""
     stream = (
-        Stream.objects.visible_to(actor_of(request))
-        .select_related("team")
-        .filter(slug=slug)
-        .order_by("pk")
-        .first()
+        Stream.objects.visible_to(actor_of(request)).select_related("team").filter(slug=slug).order_by("pk").first()
     )
     if stream is None:
         raise NotFound("There is no such stream.")
@@ -66,6 +62,4 @@ def check_runs_integration(actor: Actor, team_id: Any) -> None:
 
 
 def _holds_for_team(actor: Actor, roles: Sequence[Role]) -> bool:
-    return actor.sees_everything or any(
-        grant.stream_id is None and grant.role in roles for grant in actor.grants
-    )
+    return actor.sees_everything or any(grant.stream_id is None and grant.role in roles for grant in actor.grants)

@@ -43,9 +43,7 @@ def _personal(request: HttpRequest) -> list[dict[str, str]]:
     return links
 
 
-def _item(
-    request: HttpRequest, label: str, name: str, icon: str, *, also: tuple[str, ...] = ()
-) -> dict[str, Any]:  # noqa: PLR0917
+def _item(request: HttpRequest, label: str, name: str, icon: str, *, also: tuple[str, ...] = ()) -> dict[str, Any]:
     url = reverse(name)
     active = request.path == url if url == "/" else request.path.startswith(url)
     return {

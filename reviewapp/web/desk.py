@@ -107,8 +107,7 @@ def _guideline(revisions: dict[str, StreamRevision]) -> str:
 def _choices(classes: Sequence[str], first: Verdict | None) -> list[Choice]:
     keys = keys_for(classes)
     return [
-        Choice(name, key, first is not None and first.answer == name)
-        for name, key in zip(classes, keys, strict=True)
+        Choice(name, key, first is not None and first.answer == name) for name, key in zip(classes, keys, strict=True)
     ]
 
 

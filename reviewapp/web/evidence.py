@@ -45,11 +45,7 @@ class Evidence:
 
 
 def prediction_of(prediction_id: Any) -> Prediction | None:
-    return (
-        Prediction.objects.select_related("model_version__bundle", "policy_version")
-        .filter(pk=prediction_id)
-        .first()
-    )
+    return Prediction.objects.select_related("model_version__bundle", "policy_version").filter(pk=prediction_id).first()
 
 
 def evidence_on(case: Case, prediction: Prediction, *, features: Mapping[str, Any], display: Display) -> Evidence:

@@ -1,12 +1,40 @@
 from django.urls import path
 
-from reviewapp.web.views import home, queue, review
+from reviewapp.web.views import (
+    alerts,
+    case,
+    deliveries,
+    endpoints,
+    find,
+    home,
+    keys,
+    models,
+    personal,
+    policy,
+    queue,
+    review,
+    stream,
+)
 
 urlpatterns = [
     path("", home.home, name="home"),
+    # a stream
     path("s/<slug:slug>/queue", queue.queue, name="queue"),
     path("s/<slug:slug>/queue/start", queue.start, name="queue_start"),
     path("s/<slug:slug>/queue/prefetch", queue.prefetch, name="queue_prefetch"),
+    path("s/<slug:slug>/policy", policy.policy, name="policy"),
+    path("s/<slug:slug>/policy/draft", policy.draft, name="policy_draft"),
+    path("s/<slug:slug>/policy/<int:number>/activate", policy.activate, name="policy_activate"),
+    path("s/<slug:slug>/hold", policy.hold, name="policy_hold"),
+    path("s/<slug:slug>/hold/<uuid:hold_id>/lift", policy.lift, name="policy_lift"),
+    path("s/<slug:slug>/models", models.models, name="models"),
+    path("s/<slug:slug>/models/<int:number>/roll-out", models.roll_out, name="models_roll_out"),
+    path("s/<slug:slug>/display", stream.display, name="display"),
+    path("s/<slug:slug>/display/revise", stream.revise, name="display_revise"),
+    path("s/<slug:slug>/people", stream.people, name="people"),
+    path("s/<slug:slug>/people/add", stream.add_member, name="people_add"),
+    path("s/<slug:slug>/people/<uuid:membership_id>/remove", stream.remove_member, name="people_remove"),
+    # the desk
     path("reviews/<uuid:review_id>", review.review, name="review"),
     path("reviews/<uuid:review_id>/claim", review.claim, name="review_claim"),
     path("reviews/<uuid:review_id>/submit", review.submit, name="review_submit"),
@@ -15,4 +43,24 @@ urlpatterns = [
     path("reviews/<uuid:review_id>/undo", review.undo, name="review_undo"),
     path("reviews/<uuid:review_id>/draft", review.draft, name="review_draft"),
     path("reviews/<uuid:review_id>/claims/<uuid:claim_token>/extend", review.extend, name="review_extend"),
+    # cases
+    path("cases/<uuid:case_id>", case.case, name="case"),
+    path("cases/<uuid:case_id>/reopen", case.reopen, name="case_reopen"),
+    path("find", find.find, name="find"),
+    # the person
+    path("inbox", personal.inbox, name="inbox"),
+    path("me", personal.me, name="me"),
+    # the team
+    path("endpoints", endpoints.endpoints, name="endpoints"),
+    path("endpoints/create", endpoints.create, name="endpoints_create"),
+    path("endpoints/<uuid:endpoint_id>/ping", endpoints.ping, name="endpoints_ping"),
+    path("endpoints/<uuid:endpoint_id>/rotate", endpoints.rotate, name="endpoints_rotate"),
+    path("endpoints/<uuid:endpoint_id>/disable", endpoints.disable, name="endpoints_disable"),
+    path("endpoints/<uuid:endpoint_id>/enable", endpoints.enable, name="endpoints_enable"),
+    path("deliveries", deliveries.deliveries, name="deliveries"),
+    path("deliveries/<uuid:delivery_id>/redeliver", deliveries.redeliver, name="deliveries_redeliver"),
+    path("keys", keys.keys, name="keys"),
+    path("keys/create", keys.create, name="keys_create"),
+    path("keys/<uuid:key_id>/revoke", keys.revoke, name="keys_revoke"),
+    path("alerts", alerts.alerts, name="alerts"),
 ]

@@ -38,6 +38,12 @@ def cast(db: Any, kept: Keepsakes) -> Mapping[str, Person]:
     return people.ensure(default_team(), kept)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _trained() -> None:
+    """Before any test has a transaction open that would idle meanwhile."""
+    bundles.files()
+
+
 @pytest.fixture
 def parcels(cast: Mapping[str, Person]) -> Stream:
     """A small demo stream, opened as the real ones are."""

@@ -68,6 +68,6 @@ def in_review(stream: Stream, **body: Any) -> Case:
     return case
 
 
-def external_prediction(stream: Stream, *, model: str = "upstream-model", **probabilities: float) -> dict[str, Any]:
+def external_prediction(*, model: str = "upstream-model", **probabilities: float) -> dict[str, Any]:
     """The `prediction` of a submission to a stream whose model upstream runs."""
     return {"model": model, "probabilities": probabilities}

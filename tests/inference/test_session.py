@@ -114,22 +114,28 @@ def test_session_says_its_provider_in_the_log(caplog):
     assert f"provider={CPU} threads=2" in caplog.text
 
 
+def reading_graph(location: str) -> bytes:
+    """Gather over a tensor in another file: the one operator of several tried that a bare session lets through."""
+    tensor = TensorProto(name="stolen", data_type=TensorProto.FLOAT, dims=[600], data_location=TensorProto.EXTERNAL)
+    entry = tensor.external_data.add()
+    entry.key, entry.value = "location", location
+    return onnx_files.graph_of(
+        [helper.make_node("Gather", ["stolen", "places"], ["probabilities"])],
+        inputs=[onnx_files.value("places", 1, TensorProto.INT64)],
+        outputs=[onnx_files.value("probabilities", 1)],
+        initializers=[tensor],
+    ).SerializeToString()
+
+
 def test_file_in_the_current_directory_is_out_of_reach(tmp_path, monkeypatch):
     """Even a graph that no check has seen cannot read the process's own files."""
-    secret = np.arange(6, dtype=np.float32)
-    (tmp_path / "secret").write_bytes(secret.tobytes())
+    (tmp_path / "secret").write_bytes(np.arange(600, dtype=np.float32).tobytes())
     monkeypatch.chdir(tmp_path)
-    hostile = onnx_files.linear_model()
-    tensor = hostile.graph.initializer[0]
-    tensor.ClearField("float_data")
-    tensor.data_location = TensorProto.EXTERNAL
-    entry = tensor.external_data.add()
-    entry.key, entry.value = "location", "secret"
 
-    with pytest.raises(BundleRefused) as refusal:
-        Session(hostile.SerializeToString(), providers=[CPU])
-
-    assert refusal.value.code == "model_unloadable"
+    for location in ("secret", "./secret", str(tmp_path / "secret"), "../../secret"):
+        with pytest.raises(BundleRefused) as refusal:
+            Session(reading_graph(location), providers=[CPU])
+        assert refusal.value.code == "model_unloadable"
 
 
 def test_unloadable_graph_is_refused():

@@ -31,6 +31,7 @@ class Receipt:
     outcome: str
     external_id: str
     case_id: UUID
+    received_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,61 @@ def receive(*, stream: Stream, submissions: Sequence[Submission], by: Actor, tra
     raise AssertionError("unreachable")
 
 
+# One statement, so that a single case costs one trip to the database. Nothing is written where the id is known.
+_ONE = """
+WITH written AS (
+    INSERT INTO cases_case (id, stream_id, external_id, state, generation, fingerprint, coin, rollout_coin, half_coin,
+        num_events, due_at, received_at)
+    SELECT %s, %s, %s, 'scoring', 1, %s, %s, %s, %s, 1, clock.at + %s, clock.at
+    FROM (SELECT clock_timestamp() AS at) clock
+    ON CONFLICT DO NOTHING RETURNING received_at AS at
+), input AS (
+    INSERT INTO cases_caseinput (id, case_id, generation, features, context, observed_at, received_at)
+    SELECT %s, %s, 1, %s, %s, %s, at FROM written
+), work AS (
+    INSERT INTO cases_work (kind, subject, generation, priority, attempts, run_after, is_dead, last_error, traceparent,
+        created_at)
+    SELECT 'score', %s, 1, 0, 0, at, false, '', %s, at FROM written
+), event AS ({event})
+SELECT at FROM written
+"""
+
+
+def receive_one(*, stream: Stream, submission: Submission, by: Actor, traceparent: str = "") -> Receipt:
+    """Accept one submission exactly once by its external id; the same guarantees as `receive`."""
+    if submission.probabilities is not None:
+        return receive(stream=stream, submissions=[submission], by=by, traceparent=traceparent)[0]
+    case_id = uuid.uuid7()
+    coins = sampling.draw(settings.COIN_KEY.encode(), case_id)
+    event, event_values = events.insertion(
+        _received(stream, Arrival(case_id, coins, submission), str(by), traceparent), source="written"
+    )
+    values = [
+        *(case_id, stream.pk, submission.external_id, submission.fingerprint),
+        *(coins.audit, coins.rollout, coins.half, stream.sla),
+        *(uuid.uuid7(), case_id, submission.features_json, submission.context_json, submission.observed_at),
+        *(str(case_id), traceparent),
+        *event_values,
+    ]
+    with transaction.atomic(), connection.cursor() as cursor:
+        crashpoint("intake.before_write")
+        cursor.execute(_ONE.format(event=event), values)
+        row = cursor.fetchone()
+        if row is None:
+            return _seen_before(stream, submission)
+        crashpoint("intake.before_commit")
+        transaction.on_commit(lambda: crashpoint("intake.after_commit"))
+        enqueue(INFERENCE_TASK)
+    return Receipt("created", submission.external_id, case_id, row[0])
+
+
+def _seen_before(stream: Stream, submission: Submission) -> Receipt:
+    known, _ = _known(stream, [submission.external_id])
+    case_id, fingerprint = known[submission.external_id]
+    outcome = "replayed" if fingerprint == submission.fingerprint else "conflict"
+    return Receipt(outcome, submission.external_id, case_id)
+
+
 def _receive(stream: Stream, submissions: Sequence[Submission], by: Actor, traceparent: str) -> list[Receipt]:
     known, now = _known(stream, [submission.external_id for submission in submissions])
     arrivals: list[Arrival] = []
@@ -70,7 +126,7 @@ def _receive(stream: Stream, submissions: Sequence[Submission], by: Actor, trace
             case_id = uuid.uuid7()
             arrivals.append(Arrival(case_id, sampling.draw(key, case_id), submission))
             known[submission.external_id] = (case_id, submission.fingerprint)
-            receipts.append(Receipt("created", submission.external_id, case_id))
+            receipts.append(Receipt("created", submission.external_id, case_id, now))
         else:
             outcome = "replayed" if seen[1] == submission.fingerprint else "conflict"
             receipts.append(Receipt(outcome, submission.external_id, seen[0]))
@@ -98,20 +154,8 @@ def _write(stream: Stream, arrivals: list[Arrival], by: Actor, traceparent: str,
     due_at = now + stream.sla
     copy_rows(
         "cases_case",
-        [
-            "id",
-            "stream_id",
-            "external_id",
-            "state",
-            "generation",
-            "fingerprint",
-            "coin",
-            "rollout_coin",
-            "half_coin",
-            "num_events",
-            "due_at",
-            "received_at",
-        ],
+        "id, stream_id, external_id, state, generation, fingerprint, coin, rollout_coin, half_coin, "
+        "num_events, due_at, received_at",
         (
             (
                 arrival.case_id,
@@ -133,7 +177,7 @@ def _write(stream: Stream, arrivals: list[Arrival], by: Actor, traceparent: str,
     )
     copy_rows(
         "cases_caseinput",
-        ("id", "case_id", "generation", "features", "context", "observed_at", "received_at"),
+        "id, case_id, generation, features, context, observed_at, received_at",
         (
             (
                 uuid.uuid7(),
@@ -153,18 +197,7 @@ def _write(stream: Stream, arrivals: list[Arrival], by: Actor, traceparent: str,
     if to_score:
         copy_rows(
             "cases_work",
-            [
-                "kind",
-                "subject",
-                "generation",
-                "priority",
-                "attempts",
-                "run_after",
-                "is_dead",
-                "last_error",
-                "traceparent",
-                "created_at",
-            ],
+            "kind, subject, generation, priority, attempts, run_after, is_dead, last_error, traceparent, created_at",
             (("score", str(arrival.case_id), 1, 0, 0, now, False, "", traceparent, now) for arrival in to_score),
         )
     if scored_upstream:
@@ -177,20 +210,18 @@ def _write(stream: Stream, arrivals: list[Arrival], by: Actor, traceparent: str,
 
 def _write_events(stream: Stream, arrivals: list[Arrival], by: Actor, traceparent: str, now: datetime) -> None:
     actor = str(by)
-    events.record_many(
-        [
-            events.Happening(
-                type="case.received",
-                subject=f"case:{arrival.case_id}",
-                actor=actor,
-                payload={"external_id": arrival.submission.external_id, "generation": 1},
-                team_id=stream.team_id,
-                stream_id=stream.pk,
-                case_id=arrival.case_id,
-                sequence=1,
-                traceparent=traceparent,
-            )
-            for arrival in arrivals
-        ],
-        at=now,
+    events.record_many([_received(stream, arrival, actor, traceparent) for arrival in arrivals], at=now)
+
+
+def _received(stream: Stream, arrival: Arrival, actor: str, traceparent: str) -> events.Happening:
+    return events.Happening(
+        type="case.received",
+        subject=f"case:{arrival.case_id}",
+        actor=actor,
+        payload={"external_id": arrival.submission.external_id, "generation": 1},
+        team_id=stream.team_id,
+        stream_id=stream.pk,
+        case_id=arrival.case_id,
+        sequence=1,
+        traceparent=traceparent,
     )

@@ -121,25 +121,8 @@ def _move(ruled: Sequence[tuple[Scored, Ruling]]) -> dict[UUID, int]:
 def _write_predictions(routed: Sequence[Routed], rulebook: Rulebook, now: datetime) -> None:
     copy_rows(
         "cases_prediction",
-        [
-            "id",
-            "case_id",
-            "model_version_id",
-            "role",
-            "generation",
-            "class",
-            "probabilities",
-            "confidence",
-            "novelty",
-            "provider",
-            "latency",
-            "route",
-            "reasons",
-            "policy_version_id",
-            "threshold",
-            "inclusion_probability",
-            "created_at",
-        ],
+        "id, case_id, model_version_id, role, generation, class, probabilities, confidence, novelty, "
+        "provider, latency, route, reasons, policy_version_id, threshold, inclusion_probability, created_at",
         (
             (
                 one.prediction_id,
@@ -193,22 +176,8 @@ def _write_decisions(automatic: Sequence[Routed], rulebook: Rulebook, now: datet
         )
     copy_rows(
         "cases_decision",
-        [
-            "id",
-            "case_id",
-            "sequence",
-            "supersedes_id",
-            "source",
-            "class",
-            "generation",
-            "prediction_id",
-            "prediction_route",
-            "model_version_id",
-            "policy_version_id",
-            "event_id",
-            "actor",
-            "decided_at",
-        ],
+        "id, case_id, sequence, supersedes_id, source, class, generation, prediction_id, prediction_route, "
+        "model_version_id, policy_version_id, event_id, actor, decided_at",
         rows,
     )
 
@@ -274,22 +243,8 @@ def _write_reviews(looked_at: Sequence[Routed], rulebook: Rulebook, now: datetim
     mode = rulebook.stream.review_mode
     copy_rows(
         "cases_review",
-        [
-            "id",
-            "case_id",
-            "stream_id",
-            "generation",
-            "kind",
-            "round",
-            "mode",
-            "prediction_id",
-            "reasons",
-            "inclusion_probability",
-            "state",
-            "priority",
-            "due_at",
-            "created_at",
-        ],
+        "id, case_id, stream_id, generation, kind, round, mode, prediction_id, reasons, "
+        "inclusion_probability, state, priority, due_at, created_at",
         (
             (
                 uuid.uuid7(),
@@ -317,7 +272,7 @@ def _write_evidence(looked_at: Sequence[Routed], rulebook: Rulebook, now: dateti
     if embedded:
         copy_rows(
             "cases_embedding",
-            ("id", "stream_id", "case_id", "generation", "space", "vector"),
+            "id, stream_id, case_id, generation, space, vector",
             (
                 (
                     uuid.uuid7(),
@@ -334,18 +289,7 @@ def _write_evidence(looked_at: Sequence[Routed], rulebook: Rulebook, now: dateti
     if explained:
         copy_rows(
             "cases_work",
-            [
-                "kind",
-                "subject",
-                "generation",
-                "priority",
-                "attempts",
-                "run_after",
-                "is_dead",
-                "last_error",
-                "traceparent",
-                "created_at",
-            ],
+            "kind, subject, generation, priority, attempts, run_after, is_dead, last_error, traceparent, created_at",
             (
                 ("explain", str(one.prediction_id), 1, 0, 0, now, False, "", one.scored.traceparent, now)
                 for one in explained

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import transaction
@@ -24,10 +24,12 @@ from reviewapp.registry.models import (
     StreamRevision,
 )
 
+if TYPE_CHECKING:
+    from inference.bundle import Manifest
+
 CHUNK_BYTES = 4_000_000
 
 
-@transaction.atomic
 def register_bundle(*, stream: Stream, files: Mapping[str, bytes], by: Actor, name: str = "") -> ModelVersion:
     """Store a bundle that passed its checks and make it a model version of the stream.
 
@@ -41,8 +43,16 @@ def register_bundle(*, stream: Stream, files: Mapping[str, bytes], by: Actor, na
             f"The model's classes are {', '.join(manifest.classes)}; “{stream.name}” has {', '.join(stream.classes)}.",
             code="classes_differ",
         )
-    # Loading runs the golden batch: a bundle that does not reproduce its own outputs never gets a version.
+    # Loading runs the golden batch: a bundle that does not reproduce its own outputs never gets a version. It can
+    # take seconds, so no transaction waits for it.
     inference_client.load(files)
+    with transaction.atomic():
+        return _register(stream, files, manifest, by=by, name=name or manifest.name)
+
+
+def _register(
+    stream: Stream, files: Mapping[str, bytes], manifest: "Manifest", *, by: Actor, name: str
+) -> ModelVersion:
     bundle = _store(files, manifest.to_json())
     _lock(stream)
     existing = ModelVersion.objects.filter(stream=stream, bundle=bundle).first()
@@ -53,7 +63,7 @@ def register_bundle(*, stream: Stream, files: Mapping[str, bytes], by: Actor, na
         number=next_number(stream.model_versions),
         kind=ModelVersion.Kind.BUNDLE,
         bundle=bundle,
-        name=name or manifest.name,
+        name=name,
         created_by=str(by),
     )
     if not stream.revisions.filter(kind=StreamRevision.Kind.CONTRACT).exists():

@@ -41,16 +41,14 @@ def first_answer(review: Review, actor: Actor) -> Verdict | None:
 
 
 def draft_note(review: Review, actor: Actor) -> str:
-    return (
-        ReviewDraft.objects.filter(review=review, user=actor.user).values_list("note", flat=True).first() or ""
-    )
+    return ReviewDraft.objects.filter(review=review, user=actor.user).values_list("note", flat=True).first() or ""
 
 
 def own_verdicts(actor: Actor) -> Any:
     """The person's verdicts, each saying whether it can still be taken back."""
     # Nothing indexes decisions by review; by case they are few.
     decided = Decision.objects.filter(case=OuterRef("review__case"), review=OuterRef("review"))
-    waiting = OutboxEntry.objects.filter(event__in=decided.values("event_id"))
+    waiting = decided.filter(Exists(OutboxEntry.objects.filter(event=OuterRef("event_id"))))
     return (
         Verdict.objects.filter(reviewer=actor.user, review__in=Review.objects.visible_to(actor))
         .select_related("review__case", "review__stream")

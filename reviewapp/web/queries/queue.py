@@ -36,9 +36,7 @@ def counts_by_kind(stream: Stream) -> list[KindCount]:
         counts = dict(cursor.fetchall())
     suffix = "+" if sum(counts.values()) >= CAP else ""
     return [
-        KindCount(kind, str(label), f"{counts[kind]}{suffix}")
-        for kind, label in Review.Kind.choices
-        if kind in counts
+        KindCount(kind, str(label), f"{counts[kind]}{suffix}") for kind, label in Review.Kind.choices if kind in counts
     ]
 
 
@@ -59,8 +57,4 @@ def in_progress(stream: Stream) -> list[Review]:
 
 
 def _with_time(reviews: Any) -> QuerySet[Review]:
-    return (
-        reviews.select_related("case")
-        .defer("reasons", "case__fingerprint")
-        .annotate(database_now=Now())
-    )
+    return reviews.select_related("case").defer("reasons", "case__fingerprint").annotate(database_now=Now())

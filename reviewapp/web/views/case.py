@@ -17,9 +17,7 @@ from reviewapp.web.queries import trace
 
 
 class ReopenForm(forms.Form):
-    reason = forms.CharField(
-        max_length=500, label="Reason", help_text="The people who answer the case again read it."
-    )
+    reason = forms.CharField(max_length=500, label="Reason", help_text="The people who answer the case again read it.")
 
 
 @require_safe
@@ -39,9 +37,7 @@ def reopen(request: HttpRequest, case_id: UUID) -> HttpResponse:
     return redirect("case", case_id)
 
 
-def _page(  # noqa: PLR0917
-    request: HttpRequest, shown: Case, actor: Actor, form: ReopenForm, status: int = 200
-) -> HttpResponse:
+def _page(request: HttpRequest, shown: Case, actor: Actor, form: ReopenForm, status: int = 200) -> HttpResponse:
     may_reopen = actor.has_role(shown.stream, (Role.LEAD, Role.AUDITOR))
     context = {
         "trace": trace.trace_of(shown, actor),

@@ -2,6 +2,7 @@ import dataclasses
 import json
 import sys
 from argparse import ArgumentParser
+from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand
@@ -15,6 +16,8 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--json", action="store_true", help="one JSON list instead of lines")
+        # manage.py has already put it where the settings find it.
+        parser.add_argument("--data-dir", type=Path, help="where the embedded servers keep their files (.data)")
 
     def handle(self, *_: Any, **options: Any) -> None:
         found = []

@@ -1,4 +1,5 @@
 import json
+import logging
 import os
 import sys
 from argparse import ArgumentParser
@@ -23,6 +24,8 @@ class Command(BaseCommand):
         )
 
     def handle(self, *_: Any, url: str | None, as_json: bool, **_options: Any) -> None:
+        # Its lines would run through the progress bars.
+        logging.getLogger("inference").setLevel(logging.WARNING)
         address = (url or _default_url()).rstrip("/")
         try:
             done = run(address, say=_say)

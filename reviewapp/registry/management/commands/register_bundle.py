@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand
-from django.db import transaction
 
 from reviewapp import inference_client
 from reviewapp.domain.errors import DomainError, NotFound
@@ -36,12 +35,11 @@ class Command(BaseCommand):
 
 
 def register(stream: Stream, path: Path, *, name: str, promote: bool) -> ModelVersion:
-    """All or nothing: after a refusal the running model goes on."""
+    """After a refusal nothing is registered and the running model goes on."""
     files = inference_client.read_bundle(path)
-    with transaction.atomic():
-        version = versions.register_bundle(stream=stream, files=files, by=SYSTEM, name=name)
-        if promote and versions.primary_of(stream) != version:
-            versions.roll_out(primary=version, by=SYSTEM, reason="register_bundle --promote")
+    version = versions.register_bundle(stream=stream, files=files, by=SYSTEM, name=name)
+    if promote and versions.primary_of(stream) != version:
+        versions.roll_out(primary=version, by=SYSTEM, reason="register_bundle --promote")
     return version
 
 
