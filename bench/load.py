@@ -17,6 +17,7 @@ class Sent:
     started_at: dict[int, float] = field(default_factory=dict)  # by number: scheduled, or really sent in a closed loop
     ended_at: dict[int, float] = field(default_factory=dict)
     bodies: dict[int, bytes] = field(default_factory=dict)
+    lateness: list[float] = field(default_factory=list)  # of the sender itself against its schedule
     seconds: float = 0.0
 
     @property
@@ -145,6 +146,7 @@ def _send_one(
         wait = at - time.time()
         if wait > 0:
             time.sleep(wait)
+        sent.lateness.append(time.time() - at)
     else:
         at = time.time()
     sent.started_at[number] = at

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -15,6 +15,7 @@ from reviewapp.api.case_output import CaseOutput, LabelOutput, full, label_of
 from reviewapp.api.cases import traceparent_of
 from reviewapp.api.idempotency import idempotent
 from reviewapp.api.inputs import Input, checked
+from reviewapp.api.openapi import PROBLEM, Problem
 from reviewapp.cases.actions import labelling, reopening
 from reviewapp.cases.submissions import parse_features
 from reviewapp.domain.errors import DomainError
@@ -54,7 +55,11 @@ class InputView(ApiView):
             )
         ],
         request=AmendBody,
-        responses=CaseOutput,
+        responses={
+            200: CaseOutput,
+            (412, PROBLEM): OpenApiResponse(Problem, description="The case has another generation by now."),
+            (428, PROBLEM): OpenApiResponse(Problem, description="If-Match is missing."),
+        },
     )
     def put(self, request: Request, case_id: UUID) -> Response:
         """Amend a case: it gets a new generation, is scored and routed anew, and its open reviews are withdrawn."""

@@ -26,11 +26,12 @@ class ApiKeyAuthentication(BaseAuthentication):
         scheme, _, text = str(request.META.get("HTTP_AUTHORIZATION", "")).partition(" ")
         if scheme.lower() != "bearer":
             return None
-        actor = clients.actor_for(text.strip())
-        if actor is None or actor.key is None:
+        entrance = clients.enter(text.strip(), slug=request.parser_context["kwargs"].get("stream"))
+        if entrance is None or entrance.actor.key is None:
             raise exceptions.AuthenticationFailed("The key is unknown, expired or revoked.", code="key_invalid")
-        _act(request, actor)
-        return None, actor.key
+        _act(request, entrance.actor)
+        request.entrance = entrance
+        return None, entrance.actor.key
 
     def authenticate_header(self, request: Request) -> str:  # noqa: ARG002
         return SCHEME

@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 import msgspec
+from django.core.validators import slug_re
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.permissions import AllowAny
 from rest_framework.renderers import BaseRenderer
@@ -63,7 +64,8 @@ class ApiView(APIView):
 
     def stream(self, slug: str) -> Stream:
         """The stream of that name, or NotFound when the caller may not know of it."""
-        found = Stream.objects.visible_to(self.actor).filter(slug=slug).order_by("pk").first()
+        is_name = slug_re.fullmatch(slug) is not None
+        found = Stream.objects.visible_to(self.actor).filter(slug=slug).order_by("pk").first() if is_name else None
         if found is None:
             raise unknown_stream(slug)
         return found
@@ -76,7 +78,7 @@ class ApiView(APIView):
 
 
 def unknown_stream(slug: str) -> NotFound:
-    return NotFound(f"There is no stream “{slug}”.", code="stream_unknown")
+    return NotFound(f"There is no stream “{slug[:50]}”.", code="stream_unknown")
 
 
 class UnknownPath(APIView):

@@ -14,6 +14,7 @@ from reviewapp.api.case_output import CaseInputBody
 from reviewapp.api.cases import intake_of, traceparent_of
 from reviewapp.api.limits import IngestLimit
 from reviewapp.api.openapi import FieldError
+from reviewapp.api.parsers import Malformed
 from reviewapp.api.rows import BulkJSONParser, NDJSONParser, Row
 from reviewapp.cases import submissions
 from reviewapp.cases.actions import external, intake
@@ -73,6 +74,9 @@ def _sort_out(
     rows: Iterable[Row], stream: Stream, contract: Contract | None
 ) -> tuple[list[tuple[int, Submission]], list[dict[str, Any]]]:
     """The submissions that can be stored, and a verdict for each row: empty where it is still to be found."""
+    if isinstance(rows, dict):
+        # What the framework makes of an empty body.
+        raise Malformed("The body is empty; send an array of cases or one case per line.", code="body_missing")
     good: list[tuple[int, Submission]] = []
     verdicts: list[dict[str, Any]] = []
     primary: Any = None

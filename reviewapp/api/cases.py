@@ -22,8 +22,9 @@ from reviewapp.cases.models import Case
 from reviewapp.cases.submissions import Submission
 from reviewapp.domain.errors import Conflict
 from reviewapp.domain.states import CaseState
+from reviewapp.registry.actions.clients import Entrance
 from reviewapp.registry.actions.versions import primary_of
-from reviewapp.registry.contracts import Contract, stream_and_contract
+from reviewapp.registry.contracts import Contract, compiled
 from reviewapp.registry.models import Stream
 
 MAX_WAIT = 5
@@ -97,11 +98,11 @@ class CaseView(ApiView):
 
 
 def intake_of(view: ApiView, slug: str) -> tuple[Stream, Contract | None]:
-    """The stream to send to and its contract. Raises NotFound when the key may not know of the stream."""
-    found = stream_and_contract(view.actor, slug)
-    if found is None:
+    """The stream to send to and its contract, both looked up with the key. Raises NotFound for a stream unknown to it."""
+    entrance: Entrance = view.request.entrance  # type: ignore[attr-defined]
+    if entrance.stream is None:
         raise unknown_stream(slug)
-    return found
+    return entrance.stream, compiled(*entrance.contract_revision) if entrance.contract_revision else None
 
 
 def check_prediction(stream: Stream, submission: Submission) -> None:

@@ -63,7 +63,10 @@ def problem_handler(error: Exception, context: Mapping[str, Any]) -> Response:
             headers={"Retry-After": RETRY_AFTER},
         )
     log.error("api.failed", view=type(context.get("view")).__name__, exc_info=error)
-    return problem(500, "internal_error", "Something went wrong on our side; quote the instance.")
+    response = problem(500, "internal_error", "Something went wrong on our side; quote the instance.")
+    # Django would log the same failure a second time, by its status.
+    response._has_been_logged = True  # type: ignore[attr-defined]
+    return response
 
 
 def _refused(error: DomainError) -> Response:

@@ -42,12 +42,12 @@ IDEMPOTENCY_KEY = OpenApiParameter(
 )
 
 _ALWAYS = {
+    "404": "Unknown, or not yours.",
     "401": "No key, or one that is unknown, expired or revoked.",
     "403": "The key lacks the scope, or the person the role.",
     "503": "The database did not answer in time.",
     "500": "Something went wrong on our side.",
 }
-_PATH = {"404": "Unknown, or not yours."}
 _WRITING = {
     "400": "The body cannot be read.",
     "409": "The state of things forbids it.",
@@ -72,8 +72,7 @@ class Schema(AutoSchema):
 
     def _get_response_bodies(self, direction: Any = "response") -> dict[str, Any]:
         responses: dict[str, Any] = super()._get_response_bodies(direction)
-        problems = {**_ALWAYS, **(_PATH if "{" in self.path else {})}
-        problems |= _WRITING if self.method in WRITES else _READING
+        problems = _ALWAYS | _WRITING if self.method in WRITES else _ALWAYS | _READING
         component = self.resolve_serializer(Problem, "response")
         for status, description in sorted(problems.items()):
             responses.setdefault(status, {"description": description, "content": {PROBLEM: {"schema": component.ref}}})

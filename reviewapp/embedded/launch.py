@@ -1,6 +1,7 @@
 """The start of a whole installation in one terminal, step by step, and its end."""
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,6 +54,8 @@ def up(data: Path, address: Address, *, with_demo: bool, console: Console) -> No
                 console.say("reviewapp stops …")
             finally:
                 listener.close()
+        with suppress(OSError):
+            paths.runtime_dir(data).rmdir()
     finally:
         lock.release()
 

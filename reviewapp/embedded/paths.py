@@ -23,8 +23,12 @@ def data_dir() -> Path:
     return Path(given).expanduser().absolute() if given else BASE_DIR / ".data"
 
 
-def ensure_data_dir(data: Path, *, mode: int = 0o700) -> None:
-    """Creates the data directory and proves that a file can be written in it."""
+def ensure_data_dir(data: Path) -> None:
+    """Creates the data directory and proves that a file can be written in it.
+
+    Root's may be entered, though not read: its servers may have to run as somebody else.
+    """
+    mode = 0o711 if os.geteuid() == 0 else 0o700
     try:
         data.mkdir(mode=mode, parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=data):

@@ -75,7 +75,7 @@ class EmbeddedPostgres:
         """Makes the cluster when there is none, ends what a kill left over, writes the configuration."""
         initdb = binaries.postgres("initdb")
         self._account = server_account()
-        paths.ensure_data_dir(self.data, mode=0o700 if self._account.uid is None else 0o711)
+        paths.ensure_data_dir(self.data)
         self._account.check_access(program=initdb, directory=self.data)
         sockets = paths.ensure_runtime_dir(self.data, owner=self._account.uid)
         self._account.own(sockets)

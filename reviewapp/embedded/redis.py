@@ -56,7 +56,7 @@ class EmbeddedRedis:
         """Ends what a killed supervisor left and writes the configuration."""
         program = binaries.redis_server()
         self._account = server_account()
-        paths.ensure_data_dir(self.data, mode=0o700 if self._account.uid is None else 0o711)
+        paths.ensure_data_dir(self.data)
         self._account.check_access(program=program, directory=self.data)
         self._account.own(paths.ensure_runtime_dir(self.data, owner=self._account.uid))
         self.directory.mkdir(mode=0o700, exist_ok=True)

@@ -38,6 +38,8 @@ log = structlog.get_logger(__name__)
 LOCK = 0x72767377656570
 PROCESS = "sweeper"
 INTERVAL = 1.0
+# A sweeper that waits for its turn asks no oftener: each time is a connection.
+STANDBY = 2.0
 BEAT_EVERY = 5.0
 # A broker that has failed for so long is replaced by our own hands.
 PATIENCE = 10.0
@@ -90,7 +92,7 @@ class Sweeper:
                         self.sweep()
                         self.stop.wait(INTERVAL)
             except NotLeading:
-                self.stop.wait(INTERVAL)
+                self.stop.wait(STANDBY)
             except (DatabaseError, InterfaceError) as error:
                 log.warning("sweeper.database_away", error=type(error).__name__, retry_in=pause)
                 self.stop.wait(pause)

@@ -1,5 +1,6 @@
 """A stream's input contract: a JSON Schema derived from the model's declared columns, checked with jsonschema-rs."""
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -7,10 +8,8 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import jsonschema_rs
-from django.db import connection
 
 from reviewapp.domain.errors import Invalid
-from reviewapp.registry.actors import Actor
 from reviewapp.registry.models import Stream, StreamRevision
 
 if TYPE_CHECKING:
@@ -39,9 +38,20 @@ class Contract:
             first = merged[0]["message"]
             raise Invalid(f"The features do not fit the contract: {first}", code="contract_violated", errors=merged)
         floats = self.float_columns
-        return {
-            name: float(value) if type(value) is int and name in floats else value for name, value in features.items()
-        }
+        try:
+            return {
+                name: float(value) if type(value) is int and name in floats else value
+                for name, value in features.items()
+            }
+        except OverflowError:
+            errors = [
+                _entry(name, "out_of_range", f"“{name}” is too large for a number with a fraction.")
+                for name in floats & features.keys()
+                if abs(features[name] or 0) > sys.float_info.max
+            ]
+            raise Invalid(
+                f"The features do not fit the contract: {errors[0]['message']}", code="contract_violated", errors=errors
+            ) from None
 
 
 def derive(columns: "tuple[Column, ...]") -> dict[str, Any]:
@@ -83,33 +93,6 @@ def check_schema(schema: Any) -> None:
     except (jsonschema_rs.ValidationError, ValueError) as error:
         reason = str(error).partition("\n")[0][:500]
         raise Invalid(f"The contract is not a JSON Schema: {reason}", code="contract_malformed") from error
-
-
-def stream_and_contract(actor: Actor, slug: str) -> tuple[Stream, Contract | None] | None:
-    """What an intake needs of a key's stream, in one query; None when the key may not know of the stream."""
-    key = actor.key
-    if key is None:
-        return None
-    with connection.cursor() as cursor:
-        cursor.execute(_FIND, [key.client.team_id, slug, not actor.key_stream_ids, list(actor.key_stream_ids)])
-        row = cursor.fetchone()
-    if row is None:
-        return None
-    *columns, revision, number = row
-    stream = Stream.from_db("default", _STREAM_COLUMNS, columns)
-    return stream, compiled(revision, number) if revision else None
-
-
-_STREAM_COLUMNS = [field.attname for field in Stream._meta.concrete_fields]
-_FIND = f"""
-SELECT {", ".join(f"s.{name}" for name in _STREAM_COLUMNS)}, r.id, r.number
-FROM registry_stream s
-LEFT JOIN LATERAL (
-    SELECT id, number FROM registry_streamrevision
-    WHERE stream_id = s.id AND kind = 'contract' ORDER BY number DESC LIMIT 1
-) r ON true
-WHERE s.team_id = %s AND s.slug = %s AND (%s OR s.id = ANY(%s::uuid[]))
-"""
 
 
 def contract_of(stream: Stream) -> Contract | None:
@@ -161,6 +144,8 @@ def _describe(error: jsonschema_rs.ValidationError) -> list[dict[str, str]]:
     if kind.name == "enum":
         options = ", ".join(str(option) for option in kind.options[:20])
         return [_entry(column, "unknown_category", f"“{column}” must be one of {options}.")]
+    if kind.name == "maxLength":
+        return [_entry(column, "too_long", f"“{column}” has more than {kind.limit} characters.")]
     if kind.name in {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"}:
         bound = {
             "minimum": "at least",

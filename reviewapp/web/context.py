@@ -21,8 +21,8 @@ def _main(request: HttpRequest) -> list[dict[str, Any]]:
     if not request.user.is_authenticated:
         return []
     items = [
-        _item(request, "Streams", "home", "stack-2", also=("/s/",)),
-        _item(request, "Inbox", "inbox", "inbox", also=("/reviews/",)),
+        _item(request, "Streams", "home", "stack-2", also=("/s/", "/reviews/")),
+        _item(request, "Inbox", "inbox", "inbox"),
         _item(request, "Cases", "find", "search", also=("/cases/",)),
         _item(request, "Alerts", "alerts", "bell"),
     ]

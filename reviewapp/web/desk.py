@@ -14,10 +14,10 @@ from reviewapp.registry.models import Stream, StreamRevision
 from reviewapp.web.evidence import Evidence, evidence_on, prediction_of
 from reviewapp.web.queries import desk as queries
 from reviewapp.web.queries.displays import display_of, revisions_in_force
-from reviewapp.web.subjects import Display, Group, Picture, written
+from reviewapp.web.subjects import Display, Group, Matrix, Picture, matrix_of, written
 
 # Keys that mean something else at the desk.
-TAKEN = frozenset("?gkmnsu")
+TAKEN = frozenset("?gknsu")
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,7 @@ class Desk:
     input: CaseInput
     picture: Picture | None
     groups: Sequence[Group]
+    matrix: Matrix | None
     context: Sequence[dict[str, Any]]
     reasons: Sequence[dict[str, str]]
     guideline: str
@@ -65,11 +66,13 @@ def desk_for(actor: Actor, review_id: UUID) -> Desk:
     display = display_of(review.stream, revisions)
     shown = queries.input_of(review)
     picture = display.picture(shown.features, f"case {review.case.external_id}")
+    groups = [] if picture else display.groups(shown.features)
     return Desk(
         review=review,
         input=shown,
         picture=picture,
-        groups=() if picture else display.groups(shown.features),
+        groups=groups,
+        matrix=matrix_of(groups),
         context=[{"label": key.replace("_", " "), "value": written(v), "unit": ""} for key, v in shown.context.items()],
         reasons=visible_reasons(review, sees_evidence=sees),
         guideline=_guideline(revisions),

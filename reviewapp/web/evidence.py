@@ -10,6 +10,8 @@ from reviewapp.cases.similar import WANTED, SimilarCase, similar_cases
 from reviewapp.web.subjects import Display, Picture, written
 
 BARS = 8
+# So many of the features that mattered most are set beside those of each similar case.
+COMPARED = 2
 
 
 @dataclass(frozen=True)
@@ -28,15 +30,18 @@ class Neighbour:
     case: SimilarCase
     words: str
     picture: Picture | None
-    facts: Sequence[tuple[str, str]]
+    values: Sequence[str]
 
 
 @dataclass(frozen=True)
 class Evidence:
+    """`compared`: label and value, in this case, of the features shown with each similar case."""
+
     prediction: Prediction
     probabilities: Sequence[tuple[str, float]]
     shap: Shap
     similar: Sequence[Neighbour]
+    compared: Sequence[tuple[str, str]]
     wanted: int = WANTED
 
     @property
@@ -53,12 +58,13 @@ def evidence_on(case: Case, prediction: Prediction, *, features: Mapping[str, An
     bundle = prediction.model_version.bundle
     classes = bundle.manifest["classes"] if bundle else case.stream.classes
     shap = shap_of(prediction, features=features, display=display)
-    top = [bar["column"] for bar in shap.bars if bar.get("column")][:3]
+    top = [bar["column"] for bar in shap.bars if bar.get("column")][:COMPARED]
     return Evidence(
         prediction=prediction,
         probabilities=list(zip(classes, prediction.probabilities, strict=True)),
         shap=shap,
         similar=_neighbours(case, prediction, display, top),
+        compared=[(display.full_label(name), written(features.get(name)) or "missing") for name in top],
     )
 
 
@@ -87,7 +93,7 @@ def _bars(attributions: Sequence[Mapping[str, Any]], display: Display) -> list[d
     bars = [
         {
             "column": entry["column"],
-            "label": display.label(entry["column"]),
+            "label": display.full_label(entry["column"]),
             "value_text": written(entry["value"]) or "missing",
             "attribution": entry["attribution"],
         }
@@ -95,7 +101,7 @@ def _bars(attributions: Sequence[Mapping[str, Any]], display: Display) -> list[d
     ]
     rest = attributions[BARS:]
     if rest:
-        label = f"{len(rest)} other features" if len(rest) > 1 else display.label(rest[0]["column"])
+        label = f"{len(rest)} other features" if len(rest) > 1 else display.full_label(rest[0]["column"])
         total = sum(entry["attribution"] for entry in rest)
         bars.append({"column": "", "label": label, "value_text": "", "attribution": total})
     return bars
@@ -112,7 +118,7 @@ def _neighbours(case: Case, prediction: Prediction, display: Display, top: Seque
             case=one,
             words=said,
             picture=display.picture(one.features, f"similar case {one.external_id}, settled as {one.answer}"),
-            facts=[(display.label(name), written(one.features.get(name)) or "missing") for name in top],
+            values=[written(one.features.get(name)) or "missing" for name in top],
         )
         for one, said in zip(found, words, strict=True)
     ]

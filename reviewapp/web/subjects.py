@@ -38,6 +38,14 @@ class Group:
 
 
 @dataclass(frozen=True)
+class Matrix:
+    """Groups that measure the same things, side by side: a row per thing, a column per group."""
+
+    titles: list[str]
+    rows: list[tuple[str, list[Fact]]]
+
+
+@dataclass(frozen=True)
 class Display:
     """How a stream shows its cases: its display revision over what contract and manifest know of the columns."""
 
@@ -74,6 +82,14 @@ class Display:
 
     def label(self, name: str) -> str:
         return str(self.body.get("labels", {}).get(name) or name.replace("_", " "))
+
+    def full_label(self, name: str) -> str:
+        """The label, with its group's title where another column has the same one."""
+        label = self.label(name)
+        if sum(self.label(other) == label for other in self.columns) < 2:
+            return label
+        titles = [entry["title"] for entry in self.body.get("groups", ()) if name in entry["columns"]]
+        return f"{label}, {titles[0].lower()}" if titles else name
 
     def _maximum(self) -> float:
         limits = [self.properties.get(name, {}).get("maximum") for name in self.columns]
@@ -115,6 +131,15 @@ def display_from(*, display: Mapping[str, Any], contract: Mapping[str, Any], man
         if entry["kind"] == "number"
     }
     return Display(display, columns, properties, usual, image)
+
+
+def matrix_of(groups: Sequence[Group]) -> Matrix | None:
+    """The groups as one table, where there are several and all have the same labels."""
+    labels = [[fact.label for fact in group.facts] for group in groups]
+    if len(groups) < 2 or any(names != labels[0] for names in labels):
+        return None
+    rows = [(label, [group.facts[index] for group in groups]) for index, label in enumerate(labels[0])]
+    return Matrix([group.title for group in groups], rows)
 
 
 def written(value: Any) -> str | None:

@@ -33,9 +33,11 @@ WHERE d.endpoint_id = {endpoint} AND d.state = 'pending' AND d.lease_token IS NU
     WHERE p.endpoint_id = d.endpoint_id AND p.case_id = d.case_id AND p.sequence < d.sequence
       AND p.state = 'pending')
   AND NOT EXISTS (
-    SELECT 1 FROM gating_hold h JOIN events_event e ON e.id = d.event_id
-    WHERE h.lifted_at IS NULL AND h.scope = ANY(%(scopes)s)
-      AND (h.stream_id IS NULL OR h.stream_id::text = e.stream_id))
+    SELECT 1 FROM gating_hold h
+    WHERE h.lifted_at IS NULL AND h.scope = ANY(%(scopes)s) AND h.stream_id IS NULL)
+  AND NOT EXISTS (
+    SELECT 1 FROM gating_hold h JOIN events_event e ON h.stream_id::text = e.stream_id
+    WHERE h.lifted_at IS NULL AND h.scope = ANY(%(scopes)s) AND e.id = d.event_id)
 """
 _DUE_ENDPOINTS = """
 SELECT n.id, c.opened_at IS NOT NULL

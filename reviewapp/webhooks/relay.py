@@ -25,8 +25,10 @@ JOIN events_event e ON e.id = o.event_id
 WHERE o.available_at <= clock_timestamp()
   AND NOT EXISTS (
     SELECT 1 FROM gating_hold h
-    WHERE h.lifted_at IS NULL AND h.scope = ANY(%(scopes)s)
-      AND (h.stream_id IS NULL OR h.stream_id::text = e.stream_id))
+    WHERE h.lifted_at IS NULL AND h.scope = ANY(%(scopes)s) AND h.stream_id IS NULL)
+  AND NOT EXISTS (
+    SELECT 1 FROM gating_hold h
+    WHERE h.lifted_at IS NULL AND h.scope = ANY(%(scopes)s) AND h.stream_id::text = e.stream_id)
   AND NOT EXISTS (
     SELECT 1 FROM events_event b JOIN events_outboxentry w ON w.event_id = b.id
     WHERE b.case_id = e.case_id AND b.sequence < e.sequence)

@@ -90,7 +90,7 @@ class _UnderWay:
         for future in done:
             one = self.futures.pop(future)
             crashpoint("delivering.after_send")
-            _write(one, future.result())
+            _write(one, _result(future))
         return len(done)
 
 
@@ -114,6 +114,15 @@ def deliver(*, seconds: float) -> int:
 def is_due() -> bool:
     """Whether a delivery could be sent now."""
     return bool(claiming.due_endpoints())
+
+
+def _result(future: Future[Answer]) -> Answer:
+    """A send that raises is a fault of ours; it must not hold up the other deliveries."""
+    try:
+        return future.result()
+    except Exception as error:
+        log.exception("delivery.send_failed")
+        return Answer(None, 0.0, error=f"could not be sent: {type(error).__name__}")
 
 
 def _write(one: _Try, answer: Answer) -> None:

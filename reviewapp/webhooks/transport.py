@@ -86,16 +86,15 @@ def _cause(error: BaseException) -> str:
 
 
 def _retry_after(value: str | None) -> float | None:
-    if not value:
-        return None
-    if value.strip().isdigit():
-        return float(value.strip()[:9])
+    text = (value or "").strip()
+    if text.isascii() and text.isdecimal():
+        return float(text[:9])
     try:
-        when = parsedate_to_datetime(value)
-    except ValueError:
+        when = parsedate_to_datetime(text)
+        when = when if when.tzinfo else when.replace(tzinfo=UTC)
+        return max((when - datetime.now(UTC)).total_seconds(), 0.0)
+    except (ValueError, OverflowError, TypeError, IndexError):  # the parser trusts its input
         return None
-    when = when if when.tzinfo else when.replace(tzinfo=UTC)
-    return max((when - datetime.now(UTC)).total_seconds(), 0.0)
 
 
 def _session() -> HTTPSession:

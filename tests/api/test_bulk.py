@@ -100,7 +100,7 @@ def test_a_bad_row_is_one_bad_row(api: Caller, bare_stream: Stream, bad: str, co
     ("body", "status", "code"),
     [
         (b'{"external_id": "a"}', 400, "not_an_array"),
-        (b"", 400, "not_an_array"),
+        (b"", 400, "body_missing"),
         (b"[", 400, "not_json"),
         (b"[1 2]", 400, "not_json"),
         (b"[1,]", 400, "not_json"),
@@ -149,8 +149,8 @@ def test_rows_larger_than_the_window_are_read_across_it(api: Caller, bare_stream
 
 def test_upstreams_predictions_are_checked_row_by_row(api: Caller) -> None:
     stream = streams.upstream_scored()
-    good = cases.external_prediction(stream, intact=0.99, damaged=0.01)
-    bad = cases.external_prediction(stream, model="who-knows", intact=0.99, damaged=0.01)
+    good = cases.external_prediction(intact=0.99, damaged=0.01)
+    bad = cases.external_prediction(model="who-knows", intact=0.99, damaged=0.01)
 
     response = api.post(f"streams/{stream.slug}/cases/bulk", [row("a", prediction=good), row("b", prediction=bad)])
 

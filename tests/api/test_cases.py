@@ -91,7 +91,7 @@ def test_a_stream_without_contract_takes_any_object(api: Caller, bare_stream: St
 
 def test_upstreams_own_prediction_is_gated_at_once(api: Caller) -> None:
     stream = streams.upstream_scored()
-    prediction = cases.external_prediction(stream, intact=0.98, damaged=0.02)
+    prediction = cases.external_prediction(intact=0.98, damaged=0.02)
 
     response = api.post(f"streams/{stream.slug}/cases", sent(prediction=prediction))
 
@@ -102,7 +102,7 @@ def test_upstreams_own_prediction_is_gated_at_once(api: Caller) -> None:
 
 def test_a_prediction_of_another_model_is_refused(api: Caller) -> None:
     stream = streams.upstream_scored()
-    prediction = cases.external_prediction(stream, model="who-knows", intact=0.98, damaged=0.02)
+    prediction = cases.external_prediction(model="who-knows", intact=0.98, damaged=0.02)
 
     response = api.post(f"streams/{stream.slug}/cases", sent(prediction=prediction))
 

@@ -17,7 +17,7 @@ from reviewapp.events.models import Event, OutboxEntry
 from reviewapp.registry.actions.streams import revise
 from reviewapp.registry.actors import SYSTEM
 from reviewapp.registry.models import Role, Stream
-from tests.factories import cases, reviews, streams, teams
+from tests.factories import cases, locks, reviews, streams, teams
 from tests.people import acting
 
 
@@ -313,25 +313,12 @@ def test_an_answer_and_an_amendment_at_once_do_not_block_one_another(stream: Str
     with transaction.atomic():
         trail.locked(review.case_id)
         thread.start()
-        _wait_until_somebody_waits_for_a_lock()
+        locks.wait_for_a_waiter()
         reopening.amend(case_id=review.case_id, generation=1, features={"dent": 1, "tear": 1}, by=SYSTEM)
     thread.join()
 
     assert isinstance(outcome[0], PreconditionFailed)
     assert Case.objects.get().generation == 2
-
-
-def _wait_until_somebody_waits_for_a_lock() -> None:
-    end = time.monotonic() + 10
-    while time.monotonic() < end:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT EXISTS (SELECT 1 FROM pg_locks WHERE NOT granted)"
-            )
-            if cursor.fetchone()[0]:
-                return
-        time.sleep(0.01)
-    raise AssertionError("nobody waited")
 
 
 @pytest.mark.django_db(transaction=True)

@@ -8,9 +8,7 @@ from pytest_django import Settings
 from tests.embedded.conftest import free_port
 
 
-def test_without_a_running_installation_one_sentence_says_so(
-    db: Any, settings: Settings, tmp_path: Path
-) -> None:
+def test_without_a_running_installation_one_sentence_says_so(db: Any, settings: Settings, tmp_path: Path) -> None:
     settings.DATA_DIR = tmp_path
     url = f"http://127.0.0.1:{free_port()}"
 

@@ -12,11 +12,16 @@ from django.db import connection
 
 
 def start(**env: str) -> subprocess.Popen[bytes]:
+    return manage("sweeper", **env)
+
+
+def manage(*command: str, **env: str) -> subprocess.Popen[bytes]:
+    """A management command in a process of its own, on the database of the running test."""
     at = connection.settings_dict
     password = f":{quote(at['PASSWORD'], safe='')}" if at["PASSWORD"] else ""
     url = f"postgresql://{at['USER']}{password}@:{at['PORT']}/{at['NAME']}?host={quote(at['HOST'], safe='')}"
     return subprocess.Popen(
-        [sys.executable, str(settings.BASE_DIR / "manage.py"), "sweeper"],
+        [sys.executable, str(settings.BASE_DIR / "manage.py"), *command],
         env={**os.environ, "DATABASE_URL": url, "SECRET_KEY": settings.SECRET_KEY, **env},
     )
 

@@ -360,6 +360,24 @@ def test_a_secret_kept_under_another_key_is_a_failure_in_words(receiver, endpoin
     assert DeliveryAttempt.objects.get().error == sending.UNREADABLE
 
 
+def test_a_fault_of_ours_is_a_failed_try_and_holds_nothing_up(monkeypatch, receiver, endpoint, bare_stream, caplog):
+    good = receiver()
+    bad = endpoint("http://127.0.0.1:1/")
+    endpoint(good)
+    deliveries.happened(bare_stream)
+    post = transport.post
+
+    def fail_for_bad(url: str, **arguments: object) -> Answer:
+        return 1 / 0 if url == bad.url else post(url, **arguments)
+
+    monkeypatch.setattr(transport, "post", fail_for_bad)
+    deliveries.send_due()
+
+    assert len(good.received) == 1
+    assert DeliveryAttempt.objects.get(delivery__endpoint=bad).error == "could not be sent: ZeroDivisionError"
+    assert "delivery.send_failed" in caplog.text
+
+
 def test_the_tasks_relay_and_deliver(receiver, endpoint, bare_stream):
     at = receiver()
     endpoint(at)

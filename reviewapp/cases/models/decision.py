@@ -60,7 +60,13 @@ class Decision(models.Model):
                 name="decision_class",
             ),
             models.CheckConstraint(
-                condition=models.Q(source="auto", prediction__isnull=False, prediction_route="auto")
+                condition=models.Q(
+                    source="auto",
+                    prediction__isnull=False,
+                    # A comparison with NULL is not false, and a check refuses only what is false.
+                    prediction_route__isnull=False,
+                    prediction_route="auto",
+                )
                 | models.Q(source__in=["human", "withdrawn"], prediction_route__isnull=True),
                 name="decision_auto_needs_route",
             ),

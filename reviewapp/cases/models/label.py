@@ -73,7 +73,8 @@ class Label(models.Model):
                 name="label_verdict",
             ),
             models.CheckConstraint(
-                condition=models.Q(is_honest=False) | models.Q(inclusion_probability__gt=0),
+                condition=models.Q(is_honest=False)
+                | models.Q(inclusion_probability__isnull=False, inclusion_probability__gt=0),
                 name="label_honest_probability",
             ),
         ]

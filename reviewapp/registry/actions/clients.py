@@ -4,7 +4,9 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from django.db import connection, transaction
 from django.db.models.functions import Now
@@ -73,41 +75,65 @@ def revoke_key(*, key: ApiKey, by: Actor) -> None:
         _record("api_key.revoked", key, by)
 
 
+@dataclass(frozen=True, slots=True)
+class Entrance:
+    """Who comes in, and the stream they name: None where they may not know of it."""
+
+    actor: Actor
+    stream: Stream | None
+    contract_revision: tuple[UUID, int] | None
+
+
 _KEY_COLUMNS = [field.attname for field in ApiKey._meta.concrete_fields]
-# One query per request: the key, the client's name and team, the key's streams and whether its use is worth noting.
-_FIND = f"""
-SELECT {", ".join(f"k.{name}" for name in _KEY_COLUMNS)}, c.team_id, c.name,
-    ARRAY(SELECT s.stream_id FROM registry_apikey_streams s WHERE s.apikey_id = k.id),
-    k.last_used_at IS NULL OR k.last_used_at < clock_timestamp() - %s
-FROM registry_apikey k JOIN registry_client c ON c.id = k.client_id
+_STREAM_COLUMNS = [field.attname for field in Stream._meta.concrete_fields]
+# One query per request: the key with its client and streams, the stream that is named and the contract in force.
+_ENTER = f"""
+SELECT {", ".join(f"k.{name}" for name in _KEY_COLUMNS)}, c.team_id, c.name, own.ids,
+    k.last_used_at IS NULL OR k.last_used_at < clock_timestamp() - %s, r.id, r.number,
+    {", ".join(f"s.{name}" for name in _STREAM_COLUMNS)}
+FROM registry_apikey k
+JOIN registry_client c ON c.id = k.client_id
+CROSS JOIN LATERAL (
+    SELECT ARRAY(SELECT stream_id FROM registry_apikey_streams WHERE apikey_id = k.id) AS ids
+) own
+LEFT JOIN registry_stream s
+    ON s.team_id = c.team_id AND s.slug = %s AND (own.ids = '{{}}' OR s.id = ANY(own.ids))
+LEFT JOIN LATERAL (
+    SELECT id, number FROM registry_streamrevision
+    WHERE stream_id = s.id AND kind = 'contract' ORDER BY number DESC LIMIT 1
+) r ON true
 WHERE k.prefix = %s AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > clock_timestamp())
 """
 
 
-def actor_for(text: str) -> Actor | None:
+def enter(text: str, *, slug: str | None = None) -> Entrance | None:
     """The client that holds the live key with this text, or None; compares in constant time."""
     parts = text.split("_", 2)
     if len(parts) != 3 or parts[0] != "rva" or not text.isascii() or not text.isprintable():
         return None
     with connection.cursor() as cursor:
-        cursor.execute(_FIND, [USED_EVERY, parts[1]])
+        cursor.execute(_ENTER, [USED_EVERY, slug, parts[1]])
         row = cursor.fetchone()
     if row is None:
         return None
-    *columns, team_id, client_name, stream_ids, is_worth_noting = row
-    key = ApiKey.from_db("default", _KEY_COLUMNS, columns)
+    key = ApiKey.from_db("default", _KEY_COLUMNS, row[: len(_KEY_COLUMNS)])
     if not hmac.compare_digest(bytes(key.digest), hashlib.sha256(text.encode()).digest()):
         return None
+    team_id, client_name, stream_ids, is_worth_noting, revision, number, *columns = row[len(_KEY_COLUMNS) :]
     key.client = Client(id=key.client_id, team_id=team_id, name=client_name)
     if is_worth_noting:
         ApiKey.objects.filter(pk=key.pk).update(last_used_at=Now())
-    return Actor("client", str(key.client_id), key=key, key_stream_ids=frozenset(stream_ids))
+    return Entrance(
+        Actor("client", str(key.client_id), key=key, key_stream_ids=frozenset(stream_ids)),
+        Stream.from_db("default", _STREAM_COLUMNS, columns) if columns[0] else None,
+        (revision, number) if revision else None,
+    )
 
 
 def key_for(text: str) -> ApiKey | None:
     """The live key with this text, or None."""
-    actor = actor_for(text)
-    return actor.key if actor else None
+    entrance = enter(text)
+    return entrance.actor.key if entrance else None
 
 
 def _record(type_: str, key: ApiKey, by: Actor) -> None:

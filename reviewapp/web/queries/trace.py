@@ -17,7 +17,7 @@ from reviewapp.web.actor_names import ActorNames
 from reviewapp.web.evidence import Evidence, evidence_on
 from reviewapp.web.happenings import Happened, told
 from reviewapp.web.queries.displays import display_of, revisions_in_force
-from reviewapp.web.subjects import Group, Picture
+from reviewapp.web.subjects import Display, Group, Matrix, Picture, matrix_of
 from reviewapp.webhooks.models import Delivery
 
 # What a reader who may yet have to answer the case unseen still sees of its history.
@@ -30,6 +30,7 @@ class ShownInput:
     row: CaseInput
     picture: Picture | None
     groups: Sequence[Group]
+    matrix: Matrix | None
 
 
 @dataclass(frozen=True)
@@ -73,11 +74,7 @@ def trace_of(case: Case, actor: Actor) -> Trace:
     """The case's whole trace, or what the reader may see of it."""
     is_hidden = permissions.hides_model(actor, case)
     display = display_of(case.stream, revisions_in_force(case.stream))
-    inputs = [
-        ShownInput(row, picture, () if picture else display.groups(row.features))
-        for row in case.inputs.order_by("-generation")
-        for picture in [display.picture(row.features, f"case {case.external_id}")]
-    ]
+    inputs = [_shown(row, case, display) for row in case.inputs.order_by("-generation")]
     predictions = [] if is_hidden else _predictions(case)
     decisions = [] if is_hidden else list(_decisions(case))
     labels = [] if is_hidden else list(Label.objects.filter(case=case).order_by("-sequence"))
@@ -96,6 +93,12 @@ def trace_of(case: Case, actor: Actor) -> Trace:
         deliveries=[] if is_hidden else _deliveries(events),
         evidence=evidence_on(case, latest, features=inputs[0].row.features, display=display) if latest else None,
     )
+
+
+def _shown(row: CaseInput, case: Case, display: Display) -> ShownInput:
+    picture = display.picture(row.features, f"case {case.external_id}")
+    groups = [] if picture else display.groups(row.features)
+    return ShownInput(row, picture, groups, matrix_of(groups))
 
 
 def _predictions(case: Case) -> list[Prediction]:

@@ -7,11 +7,12 @@ from typing import Any
 from django import template
 
 from reviewapp.web.subjects import Picture
+from reviewapp.web.templatetags.glyphs import percent, signed
 
 register = template.Library()
 
 WORDS = {
-    "tree_shap_interventional": "exact TreeSHAP, interventional",
+    "tree_shap_interventional": "exact TreeSHAP",
     "permutation_shap": "permutation SHAP",
     "log_odds": "log odds",
 }
@@ -21,6 +22,12 @@ WORDS = {
 def words(code: str) -> str:
     """A machine's word in plain words."""
     return WORDS.get(code, code.replace("_", " "))
+
+
+@register.filter
+def in_space(value: float | None, output_space: str) -> str:
+    """An output of the model in the space it was explained in."""
+    return percent(value) if output_space == "probability" else signed(value)
 
 
 @register.filter

@@ -15,7 +15,7 @@ from reviewapp.cases.models import Review, Verdict
 from reviewapp.domain.errors import Invalid, PreconditionFailed
 from reviewapp.registry.models import Stream
 from reviewapp.web.access import actor_of
-from reviewapp.web.desk import desk_for
+from reviewapp.web.desk import Desk, desk_for
 from reviewapp.web.queries import amendments, desk
 from reviewapp.web.views.queue import to_next
 
@@ -27,7 +27,7 @@ def review(request: HttpRequest, review_id: UUID) -> HttpResponse:
     shown = desk_for(actor, review_id)
     context = {"desk": shown, "review": shown.review, "stream": shown.review.stream}
     if request.headers.get("HX-Request"):
-        response = render(request, "review/explanation.html", {**context, "shap": _shap(shown)})
+        response = _explanation(request, shown)
     else:
         context["saved"] = desk.just_saved(actor, request.GET.get("saved", ""))
         context["can_review"] = permissions.can_review(actor, shown.review.stream)
@@ -105,9 +105,11 @@ def draft(request: HttpRequest, review_id: UUID) -> HttpResponse:
     return HttpResponse(status=204)
 
 
-def _shap(shown: object) -> object:
-    evidence = getattr(shown, "evidence", None)
-    return evidence.shap if evidence else None
+def _explanation(request: HttpRequest, shown: Desk) -> HttpResponse:
+    """The fragment that a waiting desk asks for; nothing while the evidence is not to be seen."""
+    if shown.evidence is None:
+        return HttpResponse(status=204)
+    return render(request, "review/explanation.html", {"shap": shown.evidence.shap, "review": shown.review})
 
 
 def _is_first_of_two(verdict: Verdict, review: Review) -> bool:
