@@ -39,18 +39,19 @@ class TreeExplainer:
     def explain(self, feeds: Feeds, classes: Sequence[int]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
         """Base values, output values as served, and attributions (rows × input columns)."""
         features, score = self._transform(feeds)
-        wanted = np.asarray(classes)
-        base, phi = np.zeros(len(wanted)), np.zeros((len(wanted), len(self._names)))
-        served = np.zeros(len(wanted))
-        for index in np.unique(wanted):
-            rows = np.flatnonzero(wanted == index)
-            output, sign = self._output_of(int(index))
-            explainer = self._explainer(output)
+        base, phi = np.zeros(len(classes)), np.zeros((len(classes), len(self._names)))
+        served = np.zeros(len(classes))
+        chosen = [self._output_of(index) for index in classes]
+        outputs, signs = np.array([output for output, _ in chosen]), np.array([sign for _, sign in chosen])
+        # One call per output, not per class: both classes of a single score share it, with opposite signs.
+        for output in np.unique(outputs):
+            rows = np.flatnonzero(outputs == output)
+            explainer = self._explainer(int(output))
             found = np.asarray(explainer.shap_values(features[rows], check_additivity=False))
             found = found.reshape(len(rows), -1)
-            phi[rows] = sign * (found @ self._owner)
-            base[rows] = sign * float(np.ravel(explainer.expected_value)[0])
-            served[rows] = sign * score[rows, output]
+            phi[rows] = signs[rows, None] * (found @ self._owner)
+            base[rows] = signs[rows] * float(np.ravel(explainer.expected_value)[0])
+            served[rows] = signs[rows] * score[rows, output]
         return base, served, phi
 
     def _transform(self, feeds: Feeds) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -51,10 +51,11 @@ def _is_here(host: str) -> bool:
     return host == "localhost" or (_is_address(host) and ipaddress.ip_address(host).is_loopback)
 
 
-class FailOnUndefined(str):
-    """Django's `string_if_invalid`: raises for our templates, stays silent for those of our dependencies."""
+class FailOnUndefined:
+    """Django's `string_if_invalid`: raises for our templates, stays silent for those of our dependencies.
 
-    __slots__ = ()
+    No string: an empty one would count as not set.
+    """
 
     def __contains__(self, key: object) -> bool:
         return key == "%s"

@@ -70,6 +70,4 @@ def administrator(db: Any) -> User:
 @pytest.fixture
 def api_key(db: Any) -> str:
     """The text of a key of the default team with every scope."""
-    return clients.create_key(
-        team=streams.default_team(), client_name="upstream", scopes=clients.SCOPES, by=SYSTEM
-    )[1]
+    return clients.create_key(team=streams.default_team(), client_name="upstream", scopes=clients.SCOPES, by=SYSTEM)[1]

@@ -21,7 +21,7 @@ from reviewapp.cases.submissions import parse_features
 from reviewapp.domain.errors import DomainError
 from reviewapp.registry.contracts import contract_of
 
-_GENERATION = re.compile(r'"?([1-9][0-9]{0,8})"?')
+_GENERATION = re.compile(r'(?P<quote>"?)(?P<number>[1-9][0-9]{0,8})(?P=quote)')
 
 
 class PreconditionRequired(DomainError):
@@ -98,4 +98,4 @@ def generation_of(request: Request) -> int:
     found = _GENERATION.fullmatch(text.strip())
     if found is None:
         raise DomainError('If-Match must be a generation, like "1".', code="if_match_invalid")
-    return int(found[1])
+    return int(found["number"])

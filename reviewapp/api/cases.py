@@ -98,7 +98,7 @@ class CaseView(ApiView):
 
 
 def intake_of(view: ApiView, slug: str) -> tuple[Stream, Contract | None]:
-    """The stream to send to and its contract, both looked up with the key. Raises NotFound for a stream unknown to it."""
+    """The stream to send to and its contract, looked up with the key. Raises NotFound for a stream unknown to it."""
     entrance: Entrance = view.request.entrance  # type: ignore[attr-defined]
     if entrance.stream is None:
         raise unknown_stream(slug)

@@ -106,7 +106,7 @@ class EndpointView(_EndpointsView):
             body["streams"] = _streams(self.actor, body["streams"])
         return Response(_endpoint(webhooks.update_endpoint(endpoint=endpoint, by=self.actor, **body)))
 
-    @extend_schema(operation_id="endpoint_disable", responses=EndpointOutput)
+    @extend_schema(operation_id="endpoint_disable", responses={200: EndpointOutput})
     def delete(self, request: Request, endpoint_id: UUID) -> Response:  # noqa: ARG002
         """Disable an endpoint. It stays, with the log of its deliveries."""
         endpoint = self.endpoint(endpoint_id)

@@ -124,7 +124,7 @@ class HoldView(ApiView):
         operation_id="hold_lift",
         parameters=[OpenApiParameter("scope", enum=Hold.Scope.values, required=True)],
         request=None,
-        responses=HoldOutput,
+        responses={200: HoldOutput},
     )
     def delete(self, request: Request, stream: str) -> Response:
         """Lift the stream's hold of a scope."""

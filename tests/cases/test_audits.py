@@ -74,9 +74,7 @@ def test_a_confirmed_contradiction_corrects_the_decision(case: Case, rosa: User,
     assert Label.objects.live().get().answer == "damaged"
 
 
-@pytest.mark.parametrize(
-    ("third_answer", "expected"), [("damaged", ["intact", "damaged"]), ("intact", ["intact"])]
-)
+@pytest.mark.parametrize(("third_answer", "expected"), [("damaged", ["intact", "damaged"]), ("intact", ["intact"])])
 def test_where_two_readers_differ_the_third_settles_it(
     case: Case, rosa: User, ravi: User, third: User, third_answer: str, expected: list[str]
 ) -> None:

@@ -158,9 +158,7 @@ def test_expired_claims_return_to_the_queue(stream: Stream, rosa: User, ravi: Us
     assert alive.claimed_by == ravi
 
 
-@pytest.mark.parametrize(
-    "role", [Role.POLICY_OWNER, Role.MODEL_OWNER, Role.AUDITOR, Role.INTEGRATOR], ids=lambda role: str(role)
-)
+@pytest.mark.parametrize("role", [Role.POLICY_OWNER, Role.MODEL_OWNER, Role.AUDITOR, Role.INTEGRATOR], ids=str)
 def test_only_reviewers_and_leads_claim(stream: Stream, role: Role) -> None:
     review = reviews.waiting(stream)
     person = acting(teams.member(role=role))

@@ -1,6 +1,8 @@
+import json
 import random
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -119,9 +121,66 @@ def test_eight_senders_of_the_same_ids_in_any_order_make_each_case_once(bare_str
 
     assert outcomes.count("created") == 200
     assert outcomes.count("replayed") == 7 * 200
-    assert Case.objects.count() == CaseInput.objects.count() == Work.objects.count() == Event.objects.filter(
-        type="case.received"
-    ).count() == 200
+    assert (
+        Case.objects.count()
+        == CaseInput.objects.count()
+        == Work.objects.count()
+        == Event.objects.filter(type="case.received").count()
+        == 200
+    )
+
+
+class TestOneAtATime:
+    """A single case takes a shorter way with the same guarantees."""
+
+    def receive(self, stream: Stream, *arguments: Any) -> intake.Receipt:
+        return intake.receive_one(stream=stream, submission=cases.submission(stream, *arguments), by=SYSTEM)
+
+    def test_it_writes_what_the_list_writes(self, stream: Stream) -> None:
+        self.receive(stream, "alone", {"dent": 3, "tear": 4.5})
+        receive(stream, cases.submission(stream, "listed", {"dent": 3, "tear": 4.5}))
+
+        alone, listed = Case.objects.get(external_id="alone"), Case.objects.get(external_id="listed")
+        for case in (alone, listed):
+            assert (case.state, case.generation, case.num_events) == ("scoring", 1, 1)
+            assert case.due_at - case.received_at == stream.sla
+            assert sampling.draw(settings.COIN_KEY.encode(), case.pk).audit == case.coin
+            assert case.inputs.get().features == {"dent": 3.0, "tear": 4.5}
+            event = Event.objects.get(case_id=str(case.pk))
+            assert (event.type, event.sequence, event.actor) == ("case.received", 1, "system")
+            assert json.loads(bytes(event.payload))["external_id"] == case.external_id
+            assert Work.objects.filter(kind="score", subject=str(case.pk), generation=1).count() == 1
+
+    def test_it_knows_a_replay_from_a_conflict(self, stream: Stream) -> None:
+        first = self.receive(stream, "p-1", {"dent": 1, "tear": 2})
+
+        same, other = (self.receive(stream, "p-1", {"dent": dent, "tear": 2}) for dent in (1.0, 9))
+
+        assert [first.outcome, same.outcome, other.outcome] == ["created", "replayed", "conflict"]
+        assert first.case_id == same.case_id == other.case_id
+        assert Case.objects.count() == CaseInput.objects.count() == Work.objects.count() == 1
+
+    def test_it_gates_a_prediction_of_upstream(self, db: None) -> None:
+        stream = streams.upstream_scored()
+        given = cases.submission(stream, "p-1", {}, prediction=cases.external_prediction(intact=1, damaged=0))
+
+        receipt = intake.receive_one(stream=stream, submission=given, by=SYSTEM)
+
+        assert Case.objects.get(pk=receipt.case_id).state == "decided"
+
+    @pytest.mark.django_db(transaction=True)
+    def test_senders_of_the_same_ids_make_each_case_once(self, bare_stream: Stream) -> None:
+        def send(_: int) -> list[str]:
+            try:
+                return [self.receive(bare_stream, f"p-{number}").outcome for number in range(25)]
+            finally:
+                connection.close()
+
+        with ThreadPoolExecutor(8) as pool:
+            outcomes = [outcome for sent in pool.map(send, range(8)) for outcome in sent]
+
+        assert (outcomes.count("created"), outcomes.count("replayed")) == (25, 7 * 25)
+        assert Case.objects.count() == CaseInput.objects.count() == Work.objects.count() == 25
 
 
 class TestPredictionsOfUpstream:

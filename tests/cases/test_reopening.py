@@ -25,7 +25,10 @@ def test_an_amendment_adds_a_generation_and_has_the_case_scored_anew(stream: Str
     amended = amend(case)
 
     assert (amended.state, amended.generation) == ("scoring", 2)
-    assert list(CaseInput.objects.filter(case=case).order_by("generation").values_list("generation", flat=True)) == [1, 2]
+    assert list(CaseInput.objects.filter(case=case).order_by("generation").values_list("generation", flat=True)) == [
+        1,
+        2,
+    ]
     assert Work.objects.get(kind="score", generation=2).subject == str(case.pk)
     assert Event.objects.filter(case_id=str(case.pk), type="case.amended").exists()
     assert not Review.objects.filter(case=case, state="open").exists()

@@ -99,9 +99,7 @@ def test_a_case_that_kills_its_workers_goes_to_people_too(stream: Stream) -> Non
     assert case.reviews.get().reasons[0]["code"] == "scoring_failed"
 
 
-def test_a_row_whose_lease_was_lost_is_left_to_its_new_holder(
-    stream: Stream, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_row_whose_lease_was_lost_is_left_to_its_new_holder(stream: Stream, monkeypatch: pytest.MonkeyPatch) -> None:
     case = cases.received(stream)
 
     def lose_the_lease() -> None:

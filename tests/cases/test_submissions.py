@@ -106,7 +106,10 @@ def test_the_fingerprint_covers_every_field(stream: Stream, change: dict[str, An
 
 
 def test_ids_that_look_the_same_are_the_same(bare_stream: Stream) -> None:
-    assert parse(bare_stream, external_id="Müller").external_id == parse(bare_stream, external_id="Mu\u0308ller").external_id
+    assert (
+        parse(bare_stream, external_id="Müller").external_id
+        == parse(bare_stream, external_id="Mu\u0308ller").external_id
+    )
 
 
 def test_probabilities_are_put_in_the_order_of_the_classes(bare_stream: Stream) -> None:

@@ -1,5 +1,4 @@
 import threading
-import time
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -152,7 +151,9 @@ class TestAnswersThatDoNotCount:
         assert not Decision.objects.exists()
         assert reviews.answer(review, ravi, "intact").result is Result.SAVED
 
-    @pytest.mark.parametrize(("given", "said"), [("intact", "Rosa decided the same"), ("damaged", "Rosa decided “intact”")])
+    @pytest.mark.parametrize(
+        ("given", "said"), [("intact", "Rosa decided the same"), ("damaged", "Rosa decided “intact”")]
+    )
     def test_after_the_review_was_closed_it_is_late(
         self, stream: Stream, rosa: User, ravi: User, given: str, said: str
     ) -> None:

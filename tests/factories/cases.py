@@ -30,9 +30,7 @@ def submission(
 
 def received(stream: Stream, features: Mapping[str, Any] | None = None, **body: Any) -> Case:
     """A case that waits for its score."""
-    (receipt,) = intake.receive(
-        stream=stream, submissions=[submission(stream, features=features, **body)], by=SYSTEM
-    )
+    (receipt,) = intake.receive(stream=stream, submissions=[submission(stream, features=features, **body)], by=SYSTEM)
     return Case.objects.select_related("stream").get(pk=receipt.case_id)
 
 

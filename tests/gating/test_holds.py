@@ -28,7 +28,9 @@ def test_under_a_hold_nothing_is_decided_automatically_until_it_is_lifted(stream
 
     assert (lifted.reason, lifted.lifted_by) == ("Doubts.", f"user:{lead.pk}")
     cases.decided(stream)
-    assert list(Event.objects.filter(type__startswith="hold.").order_by("created_at").values_list("type", flat=True)) == [
+    assert list(
+        Event.objects.filter(type__startswith="hold.").order_by("created_at").values_list("type", flat=True)
+    ) == [
         "hold.placed",
         "hold.lifted",
     ]

@@ -56,7 +56,7 @@ def test_a_revoked_or_expired_key_is_none() -> None:
 
 
 def test_use_is_noted_once_a_minute() -> None:
-    key, text = create()
+    _, text = create()
     clients.key_for(text)
     first = ApiKey.objects.get().last_used_at
     clients.key_for(text)

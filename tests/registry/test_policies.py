@@ -22,7 +22,9 @@ def test_a_draft_changes_nothing_until_it_is_activated(bare_stream: Stream, poli
 
     assert actions.active_policy(bare_stream) == active
     assert active.activated_at is not None
-    assert list(Event.objects.filter(type__startswith="policy.").order_by("created_at").values_list("type", flat=True)) == [
+    assert list(
+        Event.objects.filter(type__startswith="policy.").order_by("created_at").values_list("type", flat=True)
+    ) == [
         "policy.drafted",
         "policy.activated",
     ]
@@ -104,7 +106,9 @@ def test_a_body_is_an_object(bare_stream: Stream) -> None:
         check_body([], bare_stream)
 
 
-@pytest.mark.parametrize("body", [{}, {"thresholds": {"intact": 1}, "audit_rates": {"intact": 0}, "novelty_floor": None}])
+@pytest.mark.parametrize(
+    "body", [{}, {"thresholds": {"intact": 1}, "audit_rates": {"intact": 0}, "novelty_floor": None}]
+)
 def test_a_sound_body_passes(bare_stream: Stream, body: Any) -> None:
     check_body(body, bare_stream)
 

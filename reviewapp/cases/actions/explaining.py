@@ -1,17 +1,21 @@
 """Explanations: a work item of their own after routing, so that no decision ever waits for one."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+import msgspec
 import structlog
-from django.db import transaction
+import uuid_utils.compat as uuid
+from django.db import connection, transaction
 
 from reviewapp import inference_client
 from reviewapp.cases.actions import work
 from reviewapp.cases.loading import loaded
-from reviewapp.cases.models import CaseInput, Explanation, Prediction
+from reviewapp.cases.models import Explanation
+from reviewapp.copying import copy_rows
 from reviewapp.crashpoints import crashpoint
 from reviewapp.registry.models import Bundle
 
@@ -20,8 +24,18 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-BATCH = 16
+BATCH = 32
 UNAVAILABLE = "unavailable"
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A prediction that waits for its explanation, with its work row and its own generation's input."""
+
+    row: work.Claimed
+    prediction_id: UUID
+    answer: str
+    features: Mapping[str, Any]
 
 
 def explain_batch() -> int:
@@ -30,91 +44,113 @@ def explain_batch() -> int:
     if not lease.rows:
         return 0
     crashpoint("explaining.after_claim")
-    rows = {row.subject: row for row in lease.rows}
-    predictions = Prediction.objects.filter(pk__in=list(rows)).select_related("model_version__bundle")
-    by_bundle: dict[str, list[Prediction]] = defaultdict(list)
-    bundles: dict[str, Bundle] = {}
-    for prediction in predictions:
-        bundle = prediction.model_version.bundle
-        if bundle is not None:
-            by_bundle[bundle.digest].append(prediction)
-            bundles[bundle.digest] = bundle
-    for digest, group in by_bundle.items():
-        work.extend(token=lease.token)
-        _explain(lease.token, bundles[digest], [(rows[str(p.pk)], p) for p in group])
-    orphans = set(lease.ids) - {rows[str(p.pk)].id for group in by_bundle.values() for p in group}
+    by_bundle = _load(lease)
+    bundles = Bundle.objects.defer("manifest").in_bulk(list(by_bundle))
+    orphans = set(lease.ids) - {one.row.id for group in by_bundle.values() for one in group}
     if orphans:
         work.finish(token=lease.token, ids=sorted(orphans))
+    for place, (digest, group) in enumerate(by_bundle.items()):
+        if place:
+            work.extend(token=lease.token)
+        _explain(lease.token, bundles[digest], group)
     return len(lease.rows)
 
 
-def _explain(token: UUID, bundle: Bundle, group: Sequence[tuple[work.Claimed, Prediction]]) -> None:
+_LOAD = """
+SELECT p.id, v.bundle_id, p.class, i.features::text
+FROM cases_prediction p
+JOIN registry_modelversion v ON v.id = p.model_version_id AND v.bundle_id IS NOT NULL
+JOIN cases_caseinput i ON i.case_id = p.case_id AND i.generation = p.generation
+WHERE p.id = ANY(%s::uuid[])
+"""
+
+
+def _load(lease: work.Lease) -> dict[str, list[Waiting]]:
+    """What can be explained, by bundle. An amendment since the prediction has another generation's input."""
+    rows = {row.subject: row for row in lease.rows}
+    with connection.cursor() as cursor:
+        cursor.execute(_LOAD, [list(rows)])
+        found = cursor.fetchall()
+    by_bundle: dict[str, list[Waiting]] = defaultdict(list)
+    for prediction_id, digest, answer, features in found:
+        one = Waiting(rows[str(prediction_id)], prediction_id, answer, msgspec.json.decode(features))
+        by_bundle[digest].append(one)
+    return by_bundle
+
+
+def _explain(token: UUID, bundle: Bundle, group: Sequence[Waiting]) -> None:
     try:
-        features = _features([prediction for _, prediction in group])
         explained = inference_client.explain(
-            loaded(bundle), features, classes=[prediction.answer for _, prediction in group]
+            loaded(bundle), [one.features for one in group], classes=[one.answer for one in group]
         )
     except Exception as error:
         if len(group) > 1:
             for one in group:
                 _explain(token, bundle, [one])
             return
-        log.exception("explanation.failed", prediction_id=str(group[0][1].pk))
-        _give_up_or_back(token, *group[0], error)
+        log.exception("explanation.failed", prediction_id=str(group[0].prediction_id))
+        _give_up_or_back(token, group[0], error)
         return
     with transaction.atomic():
-        kept = work.finish(token=token, ids=[row.id for row, _ in group])
-        Explanation.objects.bulk_create(
-            (
-                _row(prediction, result)
-                for (row, prediction), result in zip(group, explained, strict=True)
-                if row.id in kept
-            ),
-            ignore_conflicts=True,
-        )
+        kept = work.finish(token=token, ids=[one.row.id for one in group])
+        _write([(one, result) for one, result in zip(group, explained, strict=True) if one.row.id in kept])
         crashpoint("explaining.before_commit")
 
 
-def _features(predictions: Sequence[Prediction]) -> list[Any]:
-    """Each prediction's own input: an amendment since then has another generation."""
-    inputs = CaseInput.objects.filter(case__in=[prediction.case_id for prediction in predictions])
-    found = {(one.case_id, one.generation): one.features for one in inputs}
-    return [found[prediction.case_id, prediction.generation] for prediction in predictions]
-
-
-def _row(prediction: Prediction, result: "Explained") -> Explanation:
-    attributions = [
-        {"column": column, "value": value, "attribution": attribution}
-        for column, value, attribution in result.attributions
-    ]
-    attributions.sort(key=lambda entry: -abs(entry["attribution"]))
-    return Explanation(
-        prediction=prediction,
-        method=result.method,
-        state=Explanation.State.READY,
-        answer=result.explained_class,
-        output_space=result.output_space,
-        base_value=result.base_value,
-        output_value=result.output_value,
-        residual=result.residual,
-        is_additive=result.additive,
-        background=result.background_digest,
-        attributions=attributions,
+def _write(explained: "Sequence[tuple[Waiting, Explained]]") -> None:
+    """Store them; what was explained by the same method before stays. The work row keeps everybody else away."""
+    known = set(
+        Explanation.objects.filter(prediction__in=[one.prediction_id for one, _ in explained]).values_list(
+            "prediction_id", "method"
+        )
+    )
+    copy_rows(
+        "cases_explanation",
+        "id, prediction_id, method, state, failure, class, output_space, base_value, output_value, residual, "
+        "is_additive, background, attributions",
+        (
+            (
+                uuid.uuid7(),
+                one.prediction_id,
+                result.method,
+                Explanation.State.READY.value,
+                "",
+                result.explained_class,
+                result.output_space,
+                result.base_value,
+                result.output_value,
+                result.residual,
+                result.additive,
+                result.background_digest,
+                _attributions(result),
+            )
+            for one, result in explained
+            if (one.prediction_id, result.method) not in known
+        ),
     )
 
 
-def _give_up_or_back(token: UUID, row: work.Claimed, prediction: Prediction, error: Exception) -> None:
+def _attributions(result: "Explained") -> str:
+    attributions = [
+        {"column": column, "value": value, "attribution": attribution}
+        for column, value, attribution in sorted(result.attributions, key=lambda entry: -abs(entry[2]))
+    ]
+    return msgspec.json.encode(attributions).decode()
+
+
+def _give_up_or_back(token: UUID, one: Waiting, error: Exception) -> None:
+    row = one.row
     if row.attempts < work.MAX_ATTEMPTS:
         work.give_back(token=token, ids=[row.id], error=repr(error), wait=work.BACK_OFF * row.attempts)
         return
     with transaction.atomic():
         if work.finish(token=token, ids=[row.id]):
             Explanation.objects.get_or_create(
-                prediction=prediction,
+                prediction_id=one.prediction_id,
                 method=UNAVAILABLE,
                 defaults={
                     "state": Explanation.State.FAILED,
                     "failure": f"{type(error).__name__}: {error}"[:500],
-                    "answer": prediction.answer,
+                    "answer": one.answer,
                 },
             )

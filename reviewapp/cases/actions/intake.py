@@ -1,6 +1,6 @@
 """Intake: an accepted case is committed with its input, its work and its event, or not at all."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -20,8 +20,6 @@ from reviewapp.registry.actors import Actor
 from reviewapp.registry.models import Stream
 
 INFERENCE_TASK = "cases.drain_inference"
-# Two senders of the same new ids meet at the unique index; the one who waited sees the other's rows next time.
-MAX_TRIES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +48,13 @@ def receive(*, stream: Stream, submissions: Sequence[Submission], by: Actor, tra
     2. The new ones are written by COPY: case, input, event, and work or, with a prediction of their own, the routing.
     3. After the commit a wake-up hurries the scoring; losing it costs seconds, not cases.
     """
-    for attempt in range(MAX_TRIES):
-        try:
-            with transaction.atomic():
-                return _receive(stream, submissions, by, traceparent)
-        except IntegrityError:
-            if attempt == MAX_TRIES - 1:
-                raise
-    raise AssertionError("unreachable")
+    try:
+        with transaction.atomic():
+            return _receive(stream, submissions, by, traceparent)
+    except IntegrityError:
+        # Others send the same ids at this moment. However busy they are, this way does not lose against them.
+        with transaction.atomic():
+            return _receive(stream, submissions, by, traceparent, is_contended=True)
 
 
 # One statement, so that a single case costs one trip to the database. Nothing is written where the id is known.
@@ -115,27 +112,57 @@ def _seen_before(stream: Stream, submission: Submission) -> Receipt:
     return Receipt(outcome, submission.external_id, case_id)
 
 
-def _receive(stream: Stream, submissions: Sequence[Submission], by: Actor, traceparent: str) -> list[Receipt]:
+def _receive(
+    stream: Stream, submissions: Sequence[Submission], by: Actor, traceparent: str, *, is_contended: bool = False
+) -> list[Receipt]:
     known, now = _known(stream, [submission.external_id for submission in submissions])
-    arrivals: list[Arrival] = []
-    receipts: list[Receipt] = []
-    key = settings.COIN_KEY.encode()
-    for submission in submissions:
-        seen = known.get(submission.external_id)
-        if seen is None:
-            case_id = uuid.uuid7()
-            arrivals.append(Arrival(case_id, sampling.draw(key, case_id), submission))
-            known[submission.external_id] = (case_id, submission.fingerprint)
-            receipts.append(Receipt("created", submission.external_id, case_id, now))
-        else:
-            outcome = "replayed" if seen[1] == submission.fingerprint else "conflict"
-            receipts.append(Receipt(outcome, submission.external_id, seen[0]))
+    arrivals = _arrivals(submissions, known)
     if arrivals:
         crashpoint("intake.before_write")
+        if is_contended:
+            taken = _write_unless_taken(stream, arrivals, now)
+            known.update(_known(stream, taken)[0])
+            arrivals = [arrival for arrival in arrivals if arrival.submission.external_id not in known]
+        else:
+            _write_cases(stream, arrivals, now)
         _write(stream, arrivals, by, traceparent, now)
         crashpoint("intake.before_commit")
         transaction.on_commit(lambda: crashpoint("intake.after_commit"))
         enqueue(INFERENCE_TASK)
+    return _receipts(submissions, known, arrivals, now)
+
+
+def _arrivals(submissions: Sequence[Submission], known: Mapping[str, tuple[UUID, bytes]]) -> list[Arrival]:
+    """The first submission of each id that is not known yet."""
+    first: dict[str, Submission] = {}
+    for submission in submissions:
+        if submission.external_id not in known:
+            first.setdefault(submission.external_id, submission)
+    key = settings.COIN_KEY.encode()
+    ids = [uuid.uuid7() for _ in first]
+    return [
+        Arrival(case_id, sampling.draw(key, case_id), submission)
+        for case_id, submission in zip(ids, first.values(), strict=True)
+    ]
+
+
+def _receipts(
+    submissions: Sequence[Submission],
+    known: dict[str, tuple[UUID, bytes]],
+    written: Sequence[Arrival],
+    now: datetime,
+) -> list[Receipt]:
+    created = {arrival.submission.external_id: arrival for arrival in written}
+    receipts = []
+    for submission in submissions:
+        arrival = created.pop(submission.external_id, None)
+        if arrival is not None:
+            known[submission.external_id] = (arrival.case_id, submission.fingerprint)
+            receipts.append(Receipt("created", submission.external_id, arrival.case_id, now))
+        else:
+            case_id, fingerprint = known[submission.external_id]
+            outcome = "replayed" if fingerprint == submission.fingerprint else "conflict"
+            receipts.append(Receipt(outcome, submission.external_id, case_id))
     return receipts
 
 
@@ -150,12 +177,17 @@ def _known(stream: Stream, external_ids: list[str]) -> tuple[dict[str, tuple[UUI
         return known, cursor.fetchone()[0]
 
 
-def _write(stream: Stream, arrivals: list[Arrival], by: Actor, traceparent: str, now: datetime) -> None:
+_CASE_COLUMNS = (
+    "id, stream_id, external_id, state, generation, fingerprint, coin, rollout_coin, half_coin, "
+    "num_events, due_at, received_at"
+)
+
+
+def _write_cases(stream: Stream, arrivals: Sequence[Arrival], now: datetime) -> None:
     due_at = now + stream.sla
     copy_rows(
         "cases_case",
-        "id, stream_id, external_id, state, generation, fingerprint, coin, rollout_coin, half_coin, "
-        "num_events, due_at, received_at",
+        _CASE_COLUMNS,
         (
             (
                 arrival.case_id,
@@ -171,10 +203,43 @@ def _write(stream: Stream, arrivals: list[Arrival], by: Actor, traceparent: str,
                 due_at,
                 now,
             )
-            # In one order: two senders of the same ids then wait for one another and never in a circle.
-            for arrival in sorted(arrivals, key=lambda arrival: arrival.submission.external_id)
+            for arrival in _in_order(arrivals)
         ),
     )
+
+
+_UNLESS_TAKEN = f"""
+INSERT INTO cases_case ({_CASE_COLUMNS})
+SELECT new.id, %s, new.external_id, 'scoring', 1, new.fingerprint, new.coin, new.rollout_coin, new.half_coin, 1, %s, %s
+FROM unnest(%s::uuid[], %s::text[], %s::bytea[], %s::float8[], %s::float8[], %s::float8[])
+    AS new(id, external_id, fingerprint, coin, rollout_coin, half_coin)
+ON CONFLICT DO NOTHING RETURNING external_id
+"""
+
+
+def _write_unless_taken(stream: Stream, arrivals: Sequence[Arrival], now: datetime) -> list[str]:
+    """Write the cases whose ids nobody has taken meanwhile; answers the ids that somebody has."""
+    ordered = _in_order(arrivals)
+    columns = [
+        [arrival.case_id for arrival in ordered],
+        [arrival.submission.external_id for arrival in ordered],
+        [arrival.submission.fingerprint for arrival in ordered],
+        [arrival.coins.audit for arrival in ordered],
+        [arrival.coins.rollout for arrival in ordered],
+        [arrival.coins.half for arrival in ordered],
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(_UNLESS_TAKEN, [stream.pk, now + stream.sla, now, *columns])
+        written = {row[0] for row in cursor.fetchall()}
+    return [external_id for external_id in columns[1] if external_id not in written]
+
+
+def _in_order(arrivals: Sequence[Arrival]) -> list[Arrival]:
+    """In one order: two senders of the same ids then wait for one another and never in a circle."""
+    return sorted(arrivals, key=lambda arrival: arrival.submission.external_id)
+
+
+def _write(stream: Stream, arrivals: list[Arrival], by: Actor, traceparent: str, now: datetime) -> None:
     copy_rows(
         "cases_caseinput",
         "id, case_id, generation, features, context, observed_at, received_at",
@@ -192,6 +257,11 @@ def _write(stream: Stream, arrivals: list[Arrival], by: Actor, traceparent: str,
         ),
     )
     _write_events(stream, arrivals, by, traceparent, now)
+    _hand_on(stream, arrivals, traceparent, now)
+
+
+def _hand_on(stream: Stream, arrivals: list[Arrival], traceparent: str, now: datetime) -> None:
+    """To scoring, or to the gate at once where upstream has scored."""
     scored_upstream = [arrival for arrival in arrivals if arrival.submission.probabilities is not None]
     to_score = [arrival for arrival in arrivals if arrival.submission.probabilities is None]
     if to_score:

@@ -103,7 +103,7 @@ LEFT JOIN LATERAL (
     WHERE stream_id = s.id AND kind = 'contract' ORDER BY number DESC LIMIT 1
 ) r ON true
 WHERE k.prefix = %s AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > clock_timestamp())
-"""
+"""  # noqa: S608 the names are the models' columns
 
 
 def enter(text: str, *, slug: str | None = None) -> Entrance | None:

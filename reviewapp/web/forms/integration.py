@@ -15,12 +15,16 @@ from reviewapp.registry.models import Stream
 FOR_STREAMS = "None chosen: every stream of the team."
 
 
+def _checkboxes() -> forms.CheckboxSelectMultiple:
+    return forms.CheckboxSelectMultiple(attrs={"class": "form-check-input me-1"})
+
+
 class TeamForm(forms.Form):
     """A form about something of one team, asked for only where the person runs several."""
 
     team = forms.ModelChoiceField(Team.objects.none(), empty_label=None)
     streams = forms.ModelMultipleChoiceField(
-        Stream.objects.none(), required=False, help_text=FOR_STREAMS, widget=forms.CheckboxSelectMultiple
+        Stream.objects.none(), required=False, help_text=FOR_STREAMS, widget=_checkboxes()
     )
 
     def __init__(self, teams: Sequence[Team], *args: Any, **kwargs: Any) -> None:
@@ -42,7 +46,7 @@ class EndpointForm(TeamForm):
         required=False,
         label="Events",
         help_text="None chosen: every event.",
-        widget=forms.CheckboxSelectMultiple,
+        widget=_checkboxes(),
     )
     field_order = ("team", "url", "description", "event_types", "streams")
 
@@ -55,9 +59,7 @@ class KeyForm(TeamForm):
     client_name = forms.CharField(
         max_length=120, label="Client", help_text="The upstream system that will use the key."
     )
-    scopes = forms.MultipleChoiceField(
-        choices=[(scope, scope) for scope in SCOPES], widget=forms.CheckboxSelectMultiple
-    )
+    scopes = forms.MultipleChoiceField(choices=[(scope, scope) for scope in SCOPES], widget=_checkboxes())
     days = forms.IntegerField(
         required=False, min_value=1, max_value=3650, label="Expires after days", help_text="Empty: it does not expire."
     )

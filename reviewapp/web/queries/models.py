@@ -74,5 +74,5 @@ def _metrics(version: ModelVersion) -> list[dict[str, Any]]:
     given = version.bundle.manifest.get("metrics", {}) if version.bundle else {}
     return [
         {"label": name.replace("_", " "), "value": f"{value:.4g}" if isinstance(value, float) else value, "unit": ""}
-        for name, value in given.items()
+        for name, value in sorted(given.items(), key=lambda item: (isinstance(item[1], str), item[0]))
     ]

@@ -12,8 +12,8 @@ from django.db.models import NOT_PROVIDED
 class Violation:
     """Copying `row` with `changes` breaks a constraint.
 
-    A change may name another row of the world with `row:name`, or its primary key with `key:name`. `without` drops constraints that say the same and would
-    answer first; `by` is the one that answers where the constraint cannot be reached.
+    A change may name another row of the world with `row:name`, or its primary key with `key:name`. `without` drops
+    constraints that say the same and would answer first; `by` is the one that answers where this one is not reached.
     """
 
     row: str

@@ -32,7 +32,6 @@ World = dict[str, models.Model]
 START, END = datetime(2026, 1, 31, tzinfo=UTC), datetime(2026, 2, 28, tzinfo=UTC)
 
 
-
 def build() -> World:
     stream = streams.ready()
     return {**_registry(stream), **_gating(stream), **_cases(stream), **_outside(stream)}

@@ -1,0 +1,160 @@
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from reviewapp.admin_bases import ReadOnlyAdmin
+from reviewapp.domain.errors import DomainError
+from reviewapp.registry.actions import policies, streams
+from reviewapp.registry.actors import Actor
+from reviewapp.registry.models import (
+    ApiKey,
+    Bundle,
+    Client,
+    Membership,
+    ModelVersion,
+    PolicyVersion,
+    Rollout,
+    RolloutMember,
+    Stream,
+    StreamRevision,
+)
+from reviewapp.registry.policies import check_body
+
+
+@admin.register(Stream)
+class StreamAdmin(admin.ModelAdmin):
+    """Opened by its action. Classes are fixed from then on: models, thresholds and labels speak of them."""
+
+    list_display = ("name", "slug", "team", "review_mode", "blind_share")
+    list_filter = ("team", "review_mode")
+    search_fields = ("name", "slug")
+    prepopulated_fields = {"slug": ("name",)}
+    fields = ("team", "name", "slug", "description", "classes", "review_mode", "blind_share", "sla", "retention")
+
+    def get_prepopulated_fields(self, request: HttpRequest, obj: Stream | None = None) -> dict[str, Any]:  # noqa: ARG002
+        return {} if obj else {"slug": ("name",)}
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Stream | None = None) -> tuple[str, ...]:  # noqa: ARG002
+        return ("team", "slug", "classes") if obj else ("retention",)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
+        return False
+
+    def save_model(self, request: HttpRequest, obj: Stream, form: Any, change: bool) -> None:
+        if change:
+            super().save_model(request, obj, form, change)
+            return
+        names = ("team", "slug", "name", "classes", "review_mode", "description", "blind_share", "sla")
+        given = {name: form.cleaned_data[name] for name in names}
+        opened = streams.create(by=Actor.for_user(request.user), **given)
+        obj.pk, obj._state.adding = opened.pk, False
+
+
+@admin.register(Membership)
+class MembershipAdmin(admin.ModelAdmin):
+    list_display = ("user", "role", "stream", "team")
+    list_filter = ("role", "team")
+    search_fields = ("user__email",)
+    autocomplete_fields = ("user",)
+
+
+class PolicyForm(forms.ModelForm):
+    """A draft's body, refused here as the action would refuse it."""
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        stream = cleaned.get("stream") or (None if self.instance._state.adding else self.instance.stream)
+        if stream is not None and "body" in cleaned:
+            try:
+                check_body(cleaned["body"], stream)
+            except DomainError as error:
+                self.add_error("body", str(error))
+        return cleaned
+
+
+@admin.register(PolicyVersion)
+class PolicyVersionAdmin(admin.ModelAdmin):
+    """Thresholds are written as a draft; “Activate” puts one in force. Both are the actions everybody uses."""
+
+    form = PolicyForm
+    list_display = ("stream", "number", "state", "note", "created_at", "activated_at")
+    list_filter = ("stream", "state")
+    ordering = ("stream__slug", "-number")
+    fields = ("stream", "body", "note", "number", "state", "created_by", "created_at", "activated_at", "retired_at")
+    actions = ("activate",)
+    show_full_result_count = False
+
+    def get_readonly_fields(self, request: HttpRequest, obj: PolicyVersion | None = None) -> list[str]:  # noqa: ARG002
+        if obj is None:
+            return [name for name in self.fields if name not in {"stream", "body", "note"}]
+        return [name for name in self.fields if name != "body"]
+
+    def has_change_permission(self, request: HttpRequest, obj: PolicyVersion | None = None) -> bool:
+        is_fixed = obj is not None and obj.state != PolicyVersion.State.DRAFT
+        return not is_fixed and super().has_change_permission(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
+        return False
+
+    def save_model(self, request: HttpRequest, obj: PolicyVersion, form: Any, change: bool) -> None:  # noqa: ARG002
+        by = Actor.for_user(request.user)
+        if change:
+            policies.edit(policy=obj, body=obj.body, by=by)
+            return
+        written = policies.draft(stream=obj.stream, body=obj.body, note=obj.note, by=by)
+        obj.pk, obj.number, obj._state.adding = written.pk, written.number, False
+
+    @admin.action(description="Activate")
+    def activate(self, request: HttpRequest, queryset: QuerySet[PolicyVersion]) -> None:
+        """Put the chosen draft in force; one at a time, because a stream has one active policy."""
+        for policy in queryset.select_related("stream").order_by("pk"):
+            try:
+                policies.activate(policy=policy, by=Actor.for_user(request.user))
+            except DomainError as error:
+                self.message_user(request, str(error), messages.ERROR)
+            else:
+                self.message_user(request, f"{policy} is in force.", messages.SUCCESS)
+
+
+@admin.register(StreamRevision)
+class StreamRevisionAdmin(ReadOnlyAdmin):
+    list_display = ("stream", "kind", "number", "created_at", "created_by")
+    list_filter = ("stream", "kind")
+
+
+@admin.register(Bundle)
+class BundleAdmin(ReadOnlyAdmin):
+    list_display = ("digest", "state", "size", "created_at")
+    list_filter = ("state",)
+
+
+@admin.register(ModelVersion)
+class ModelVersionAdmin(ReadOnlyAdmin):
+    list_display = ("stream", "number", "name", "kind", "created_at", "created_by")
+    list_filter = ("stream", "kind")
+
+
+class RolloutMemberInline(admin.TabularInline):
+    model = RolloutMember
+    extra = 0
+
+
+@admin.register(Rollout)
+class RolloutAdmin(ReadOnlyAdmin):
+    list_display = ("stream", "generation", "created_at", "created_by", "reason")
+    list_filter = ("stream",)
+    inlines = (RolloutMemberInline,)
+
+
+@admin.register(Client)
+class ClientAdmin(ReadOnlyAdmin):
+    list_display = ("name", "team", "created_at")
+
+
+@admin.register(ApiKey)
+class ApiKeyAdmin(ReadOnlyAdmin):
+    list_display = ("prefix", "client", "scopes", "created_at", "expires_at", "revoked_at", "last_used_at")
+    exclude = ("digest",)
