@@ -16,10 +16,13 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "reviewapp.settings")
 from django.conf import settings
 from django.db import transaction
 
+from reviewapp import broker
+
 log = structlog.get_logger(__name__)
 
 QUEUES = ("default", "webhooks", "monitoring", "inference", "explain", "train")
 
+broker.repair()
 app = Celery("reviewapp")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.conf.task_queues = [Queue(name) for name in QUEUES]

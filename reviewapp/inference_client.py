@@ -28,6 +28,13 @@ def predict(model: "Model", rows: Sequence[Mapping[str, Any]], *, with_embedding
     return module.predict(model, rows, with_embedding=with_embedding)
 
 
+def predict_json(model: "Model", raw: Sequence[bytes], *, with_embedding: bool = True) -> "Predictions":
+    """The same for rows that are still JSON objects."""
+    from inference import predict as module
+
+    return module.predict_json(model, raw, with_embedding=with_embedding)
+
+
 def explain(model: "Model", rows: Sequence[Mapping[str, Any]], *, classes: Sequence[str]) -> "list[Explanation]":
     from inference import explain as module
 

@@ -22,7 +22,7 @@ SCHEME = 'Bearer realm="reviewapp"'
 class ApiKeyAuthentication(BaseAuthentication):
     """`Authorization: Bearer rva_…`. Looked up with every request: a revoked key ends with the next one."""
 
-    def authenticate(self, request: Request) -> tuple[Any, ApiKey] | None:
+    def authenticate(self, request: Any) -> tuple[Any, ApiKey] | None:
         scheme, _, text = str(request.META.get("HTTP_AUTHORIZATION", "")).partition(" ")
         if scheme.lower() != "bearer":
             return None

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -33,7 +33,7 @@ class BulkResult(serializers.Serializer[Any]):
     external_id = serializers.CharField(allow_null=True)
     outcome = serializers.ChoiceField(OUTCOMES)
     id = serializers.UUIDField(required=False, help_text="The stored case.")
-    errors = FieldError(many=True, required=False)
+    errors = FieldError(many=True, required=False)  # type: ignore[assignment]
 
 
 class BulkOutput(serializers.Serializer[Any]):
@@ -57,7 +57,7 @@ class BulkView(ApiView):
     def post(self, request: Request, stream: str) -> Response:
         """Send up to 10,000 cases, 32 MB in all, as an array or as one case per line."""
         known, contract = intake_of(self, stream)
-        good, verdicts = _sort_out(request.data, known, contract)
+        good, verdicts = _sort_out(cast("Iterable[Row]", request.data), known, contract)
         receipts = intake.receive(
             stream=known,
             submissions=[submission for _, submission in good],

@@ -28,15 +28,19 @@ class PredictionSent(serializers.Serializer[Any]):
 class CaseInputBody(serializers.Serializer[Any]):
     external_id = serializers.CharField(max_length=200, help_text="Your own id, unique in the stream for ever.")
     features = serializers.DictField(help_text="As the stream's contract says.")
-    context = serializers.DictField(required=False, allow_null=True, help_text="Shown to people, not scored.")
     observed_at = serializers.DateTimeField(required=False, allow_null=True)
     prediction = PredictionSent(required=False, allow_null=True)
+
+    def get_fields(self) -> dict[str, Any]:
+        # `context` is a property of every serializer, so it cannot be declared as an attribute.
+        shown = serializers.DictField(required=False, allow_null=True, help_text="Shown to people, not scored.")
+        return {**super().get_fields(), "context": shown}
 
 
 class DecisionOutput(serializers.Serializer[Any]):
     id = serializers.UUIDField()
     sequence = serializers.IntegerField()
-    source = serializers.ChoiceField(Decision.Source.choices)
+    source = serializers.ChoiceField(Decision.Source.choices)  # type: ignore[assignment]
     generation = serializers.IntegerField()
     decided_at = serializers.DateTimeField()
 
@@ -47,7 +51,7 @@ class DecisionOutput(serializers.Serializer[Any]):
 class LabelOutput(serializers.Serializer[Any]):
     id = serializers.UUIDField()
     sequence = serializers.IntegerField()
-    source = serializers.ChoiceField(Label.Source.choices)
+    source = serializers.ChoiceField(Label.Source.choices)  # type: ignore[assignment]
     is_honest = serializers.BooleanField()
     inclusion_probability = serializers.FloatField(allow_null=True)
     half = serializers.ChoiceField(Label.Half.choices)
@@ -81,7 +85,6 @@ class InputOutput(serializers.Serializer[Any]):
     received_at = serializers.DateTimeField()
 
     def get_fields(self) -> dict[str, Any]:
-        # `context` is a property of every serializer, so it cannot be declared as an attribute.
         return {**super().get_fields(), "context": serializers.DictField()}
 
 
@@ -100,7 +103,7 @@ class CaseSummary(serializers.Serializer[Any]):
 class CaseOutput(CaseSummary):
     input = InputOutput()
     prediction = PredictionOutput(allow_null=True)
-    label = LabelOutput(allow_null=True)
+    label = LabelOutput(allow_null=True)  # type: ignore[assignment]
 
 
 def arrived(stream: Stream, receipt: Receipt) -> dict[str, Any]:

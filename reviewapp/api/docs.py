@@ -3,12 +3,12 @@
 from typing import Any, ClassVar
 
 from django.contrib.auth.views import redirect_to_login
-from django.http import HttpResponseBase
 from drf_spectacular.renderers import OpenApiJsonRenderer, OpenApiYamlRenderer
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework import exceptions
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.request import Request
+from rest_framework.views import APIView
 
 from reviewapp.api.auth import ApiKeyAuthentication, HasScope, PersonAuthentication
 from reviewapp.api.base import JSONRenderer
@@ -27,19 +27,19 @@ class _Always(DefaultContentNegotiation):
             return renderers[0], renderers[0].media_type
 
 
-class _ForReaders:
+class _ForReaders(APIView):
     scopes: ClassVar[dict[str, str]] = {"GET": ANY_KEY}
     is_for_people = True
-    http_method_names: ClassVar[list[str]] = ["get", "head"]
+    http_method_names = ["get", "head"]
     authentication_classes = (ApiKeyAuthentication, PersonAuthentication)
     permission_classes = (HasScope,)
     content_negotiation_class = _Always
 
     def handle_exception(self, error: Exception) -> Any:
-        response = super().handle_exception(error)  # type: ignore[misc]
+        response = super().handle_exception(error)
         # The page and the description have renderers of their own, which cannot show a problem.
-        self.request.accepted_renderer = JSONRenderer()  # type: ignore[attr-defined]
-        self.request.accepted_media_type = JSONRenderer.media_type  # type: ignore[attr-defined]
+        self.request.accepted_renderer = JSONRenderer()
+        self.request.accepted_media_type = JSONRenderer.media_type
         return response
 
 
@@ -55,7 +55,7 @@ class DocsView(_ForReaders, SpectacularSwaggerSplitView):
     url_name = "api:schema"
     template_name = "api/docs.html"
 
-    def handle_exception(self, error: Exception) -> HttpResponseBase:
+    def handle_exception(self, error: Exception) -> Any:
         accepts_page = "text/html" in self.request.META.get("HTTP_ACCEPT", "")
         if isinstance(error, exceptions.NotAuthenticated) and accepts_page:
             return redirect_to_login(self.request.get_full_path())

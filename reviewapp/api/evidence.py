@@ -44,7 +44,7 @@ class ExplanationOutput(serializers.Serializer[Any]):
 class SimilarOutput(serializers.Serializer[Any]):
     case = serializers.UUIDField()
     external_id = serializers.CharField()
-    source = serializers.ChoiceField(Label.Source.choices)
+    source = serializers.ChoiceField(Label.Source.choices)  # type: ignore[assignment]
     is_honest = serializers.BooleanField(help_text="Answered before anything of the model was shown.")
     distance = serializers.FloatField()
     features = serializers.DictField()

@@ -49,7 +49,7 @@ class DecisionItem(serializers.Serializer[Any]):
     generation = serializers.IntegerField()
     sequence = serializers.IntegerField(help_text="Numbers the case's events; a higher one supersedes.")
     decision = serializers.UUIDField()
-    source = serializers.ChoiceField(Decision.Source.choices)
+    source = serializers.ChoiceField(Decision.Source.choices)  # type: ignore[assignment]
     supersedes = serializers.UUIDField(allow_null=True)
     confidence = serializers.FloatField(allow_null=True)
     threshold = serializers.FloatField(allow_null=True)
@@ -68,7 +68,7 @@ class LabelItem(serializers.Serializer[Any]):
     external_id = serializers.CharField()
     generation = serializers.IntegerField()
     sequence = serializers.IntegerField()
-    source = serializers.ChoiceField(Label.Source.choices)
+    source = serializers.ChoiceField(Label.Source.choices)  # type: ignore[assignment]
     is_honest = serializers.BooleanField()
     inclusion_probability = serializers.FloatField(allow_null=True)
     half = serializers.ChoiceField(Label.Half.choices)

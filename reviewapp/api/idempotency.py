@@ -56,11 +56,6 @@ def idempotent(handler: Handler) -> Handler:
     return once
 
 
-def forget_expired() -> int:
-    """Delete the keys whose time is over; answers how many."""
-    return IdempotencyKey.objects.filter(created_at__lt=timezone.now() - KEPT).delete()[0]
-
-
 def _insert_or_find(actor: Actor, key: str, request: Request) -> IdempotencyKey:
     """A fresh row, or the one of an earlier call with the same content."""
     row = IdempotencyKey(
@@ -80,7 +75,8 @@ def _insert_or_find(actor: Actor, key: str, request: Request) -> IdempotencyKey:
         raise Conflict(
             "The same Idempotency-Key is being worked on; try again.", code="idempotency_in_flight", retry_after=2
         ) from error
-    found = IdempotencyKey.objects.get(client_id=row.client_id, user=row.user, key=key)
+    owner: dict[str, Any] = {"client_id": row.client_id, "user_id": row.user_id}
+    found = IdempotencyKey.objects.get(**owner, key=key)
     if found.created_at < timezone.now() - KEPT:
         found.delete()
         return _insert_or_find(actor, key, request)
@@ -96,7 +92,7 @@ def _insert(row: IdempotencyKey) -> bool:
         cursor.execute(
             "INSERT INTO api_idempotencykey (client_id, user_id, key, route, fingerprint, created_at) "
             "VALUES (%s, %s, %s, %s, %s, clock_timestamp()) ON CONFLICT DO NOTHING RETURNING id",
-            [row.client_id, row.user_id, row.key, row.route, row.fingerprint],
+            [row.client_id, row.user_id, row.key, row.route, bytes(row.fingerprint)],
         )
         found = cursor.fetchone()
         cursor.execute("SET LOCAL lock_timeout = DEFAULT")
@@ -122,6 +118,7 @@ def _store(row: IdempotencyKey, response: Response) -> None:
 
 
 def _replay(row: IdempotencyKey) -> Response:
+    assert row.body is not None
     answer = msgspec.json.decode(signing.decrypt(row.body["sealed"].encode()))
     return Response(
         answer["data"],

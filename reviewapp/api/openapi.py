@@ -28,7 +28,7 @@ class Problem(serializers.Serializer[Any]):
     detail = serializers.CharField()
     code = serializers.CharField()
     instance = serializers.CharField(required=False, help_text="The request's id, as in X-Request-ID.")
-    errors = FieldError(many=True, required=False)
+    errors = FieldError(many=True, required=False)  # type: ignore[assignment]
 
 
 IDEMPOTENCY_KEY = OpenApiParameter(

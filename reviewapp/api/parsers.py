@@ -75,7 +75,8 @@ def _constant(name: str) -> Any:
     raise Malformed(f"{name} is not JSON; numbers must be finite.", code="not_finite")
 
 
-decoder = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant)
+# Any: the stubs do not know its `scan_once`.
+decoder: Any = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant)
 
 
 def checked(value: Any, *, has_escapes: bool) -> Any:
@@ -177,9 +178,11 @@ def read(stream: Any, media_type: str | None, *, limit: int) -> bytes:
 def _check_encoding(meta: Mapping[str, Any], media_type: str | None) -> None:
     encoding = str(meta.get("HTTP_CONTENT_ENCODING") or "identity").lower()
     if encoding != "identity":
-        raise UnsupportedMediaType(media_type, detail=f"Content-Encoding “{encoding}” is not read; send it plain.")
+        raise UnsupportedMediaType(
+            media_type or "", detail=f"Content-Encoding “{encoding}” is not read; send it plain."
+        )
     _, _, parameters = (media_type or "").lower().partition(";")
     for parameter in parameters.split(";"):
         name, _, value = parameter.strip().partition("=")
         if name == "charset" and value.strip("\"' ") not in {"utf-8", "utf8", "us-ascii"}:
-            raise UnsupportedMediaType(media_type, detail="JSON is UTF-8; send it without another charset.")
+            raise UnsupportedMediaType(media_type or "", detail="JSON is UTF-8; send it without another charset.")

@@ -102,9 +102,8 @@ def full(review: Review, actor: Actor) -> dict[str, Any]:
 
 
 def _evidence(review: Review) -> dict[str, Any]:
-    prediction = (
-        Prediction.objects.select_related("model_version", "policy_version").filter(pk=review.prediction_id).first()
-    )
+    predictions = Prediction.objects.select_related("model_version", "policy_version")
+    prediction = predictions.filter(reviews=review).first()
     made, note = None, None
     try:
         made = explanation_of(explanation(review.case, prediction))

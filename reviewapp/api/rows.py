@@ -26,7 +26,7 @@ MAX_ROWS = 10_000
 
 _space = re.compile(r"[ \t\r\n]*")
 # Finds where a row ends that the strict decoder has refused.
-_lenient = json.JSONDecoder(parse_int=len)
+_lenient: Any = json.JSONDecoder(parse_int=len)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class BulkJSONParser(BaseParser):
         stream: Any,
         media_type: str | None = None,
         parser_context: Mapping[str, Any] | None = None,  # noqa: ARG002
-    ) -> Iterator[Row]:
+    ) -> Any:
         content = read(stream, media_type, limit=settings.MAX_BULK_BYTES)
         return array_rows(decode_text(content), has_escapes=b"\\u" in content)
 
@@ -62,7 +62,7 @@ class NDJSONParser(BaseParser):
         stream: Any,
         media_type: str | None = None,
         parser_context: Mapping[str, Any] | None = None,  # noqa: ARG002
-    ) -> Iterator[Row]:
+    ) -> Any:
         return line_rows(read(stream, media_type, limit=settings.MAX_BULK_BYTES))
 
 

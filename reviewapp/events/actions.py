@@ -28,26 +28,26 @@ PUBLISHED = frozenset(
 RELAY_TASK = "webhooks.relay"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Happening:
-    """An event about to be recorded."""
+    """An event about to be recorded. Not frozen, like all that is made once per case: that triples the time."""
 
     type: str
     subject: str
     actor: str
     payload: Mapping[str, Any]
-    team_id: UUID | None = None
-    stream_id: UUID | None = None
-    case_id: UUID | None = None
+    team_id: UUID | str | None = None
+    stream_id: UUID | str | None = None
+    case_id: UUID | str | None = None
     sequence: int | None = None
     traceparent: str = ""
     delay: timedelta | None = None
-    id: UUID = field(default_factory=uuid.uuid7)
+    id: UUID | str = field(default_factory=uuid.uuid7)
 
 
 def record(happening: Happening) -> Event:
     """Append one event and, where its type is published, its outbox entry. Call it in the transaction of the change."""
-    event = Event.objects.create(**_columns(happening))
+    event = Event.objects.create(**dict(zip(_COLUMNS, _values(happening), strict=True)))
     if happening.type in PUBLISHED:
         available_at = Now() if happening.delay is None else Now() + happening.delay
         OutboxEntry.objects.create(event=event, available_at=available_at)
@@ -57,15 +57,15 @@ def record(happening: Happening) -> Event:
 
 def record_many(happenings: Sequence[Happening], *, at: datetime) -> None:
     """Append many events by COPY; `at` is the database's time of the transaction."""
-    rows = [_columns(happening) for happening in happenings]
+    written_at = at.isoformat()
     copy_rows(
         "events_event",
         ", ".join([*_COLUMNS, "created_at"]),
-        ((*(row[column] for column in _COLUMNS), at) for row in rows),
+        ((*_values(happening), written_at) for happening in happenings),
     )
     published = [
-        (row["id"], at + happening.delay if happening.delay else at)
-        for row, happening in zip(rows, happenings, strict=True)
+        (happening.id, at + happening.delay if happening.delay else written_at)
+        for happening in happenings
         if happening.type in PUBLISHED
     ]
     if published:
@@ -76,22 +76,26 @@ def record_many(happenings: Sequence[Happening], *, at: datetime) -> None:
 _COLUMNS = ["id", "type", "team_id", "stream_id", "case_id", "subject", "sequence", "actor", "payload", "traceparent"]
 
 
-def _columns(happening: Happening) -> dict[str, Any]:
-    return {
-        "id": happening.id,
-        "type": happening.type,
-        "team_id": _text(happening.team_id),
-        "stream_id": _text(happening.stream_id),
-        "case_id": _text(happening.case_id),
-        "subject": happening.subject,
-        "sequence": happening.sequence,
-        "actor": happening.actor,
-        "payload": msgspec.json.encode(happening.payload),
-        "traceparent": happening.traceparent,
-    }
+def _values(happening: Happening) -> tuple[Any, ...]:
+    """In the order of _COLUMNS."""
+    return (
+        happening.id,
+        happening.type,
+        _text(happening.team_id),
+        _text(happening.stream_id),
+        _text(happening.case_id),
+        happening.subject,
+        happening.sequence,
+        happening.actor,
+        _encode(happening.payload),
+        happening.traceparent,
+    )
 
 
-def _text(value: UUID | None) -> str | None:
+_encode = msgspec.json.Encoder().encode
+
+
+def _text(value: UUID | str | None) -> str | None:
     return None if value is None else str(value)
 
 
@@ -108,9 +112,8 @@ def insertion(happening: Happening, *, source: str) -> tuple[str, list[Any]]:
     """
     if happening.type in PUBLISHED:
         raise ValueError(f"{happening.type} is published and needs its outbox entry; use record().")
-    row = _columns(happening)
     places = ", ".join(["%s"] * len(_COLUMNS))
-    return f"INSERT INTO events_event ({', '.join(_COLUMNS)}) SELECT {places} FROM {source}", [*row.values()]
+    return f"INSERT INTO events_event ({', '.join(_COLUMNS)}) SELECT {places} FROM {source}", [*_values(happening)]
 
 
 def void_unreleased(event_id: UUID) -> bool:

@@ -100,7 +100,7 @@ class Display:
         known = self.properties.get(name, {})
         unit = str(self.body.get("units", {}).get(name) or known.get("x-unit") or "")
         centre, scale = self.usual.get(name, (0.0, 0.0))
-        if not _is_number(value) or not scale:
+        if value is None or not _is_number(value) or not scale:
             return Fact(self.label(name), written(value), unit, known.get("description", ""))
         distance = (value - centre) / scale
         low, high = max(centre - UNUSUAL * scale, known.get("minimum", float("-inf"))), centre + UNUSUAL * scale

@@ -150,7 +150,7 @@ def test_a_hold_placed_while_the_model_runs_keeps_the_batch_from_acting(
 
 
 def _while_the_model_runs(monkeypatch: pytest.MonkeyPatch, happen: Callable[[], object]) -> None:
-    predict = scoring.inference_client.predict
+    predict = scoring.inference_client.predict_json
     waiting = [happen]
 
     def predict_after(*arguments: Any, **options: Any) -> Any:
@@ -158,7 +158,7 @@ def _while_the_model_runs(monkeypatch: pytest.MonkeyPatch, happen: Callable[[], 
             waiting.pop()()
         return predict(*arguments, **options)
 
-    monkeypatch.setattr(scoring.inference_client, "predict", predict_after)
+    monkeypatch.setattr(scoring.inference_client, "predict_json", predict_after)
 
 
 def test_an_amendment_while_the_model_runs_leaves_the_case_to_its_new_generation(

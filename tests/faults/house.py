@@ -72,9 +72,12 @@ class House:
         with self._connect() as connection:
             return connection.execute(question.encode(), values).fetchall()
 
-    def tell(self, statement: str) -> int:
+    def age_leases(self) -> None:
+        """Let the time be over in which a killed process could still be alive."""
         with self._connect() as connection:
-            return connection.execute(statement.encode()).rowcount
+            for table in ("cases_work", "webhooks_delivery"):
+                aged = f"UPDATE {table} SET lease_until = clock_timestamp() WHERE lease_token IS NOT NULL"
+                connection.execute(aged.encode())
 
     def gaps(self) -> list[Any]:
         """What `manage.py verify` finds."""
@@ -104,6 +107,7 @@ class House:
         )
 
 
+SCORED = "SELECT count(*) FROM cases_prediction"
 STATES = "SELECT external_id, state FROM cases_case WHERE external_id LIKE %s"
 # One prediction each; a case that killed its workers too often has none and goes to people with the reason.
 NOT_ONCE = """
@@ -116,6 +120,20 @@ UNDELIVERED = """
 SELECT count(*) FROM events_event e LEFT JOIN webhooks_delivery d ON d.event_id = e.id AND d.state = 'delivered'
 WHERE e.type = 'decision.made' AND d.id IS NULL
 """
+
+
+def wait_for_progress(house: House, upstream: Upstream) -> None:
+    """Until more is sent and more is scored than now."""
+    sent, ((scored,),) = len(upstream.answers), house.ask(SCORED)
+
+    def is_further() -> bool:
+        return len(upstream.answers) > sent + 3 and house.ask(SCORED) > [(scored,)]
+
+    assert eventually(is_further, within=60), "\n".join(house.installation.lines[-200:])
+
+
+def assert_nothing_failed(upstream: Upstream) -> None:
+    assert {answer.status for answer in upstream.answers} <= {200, 202}
 
 
 def assert_each_accepted_case_was_done_once(house: House, upstream: Upstream, name: str) -> None:

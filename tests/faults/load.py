@@ -4,6 +4,7 @@ import itertools
 import json
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Self
 from urllib.error import HTTPError, URLError
@@ -11,10 +12,10 @@ from urllib.request import Request, urlopen
 
 from tests.factories import bundles
 
-# Three of four are clear enough for the model to decide alone.
-FEATURES = (bundles.CLEARLY_INTACT, bundles.CLEARLY_DAMAGED, bundles.CLEARLY_INTACT, bundles.UNCLEAR)
-CHUNK = 40
-PAUSE = 0.05
+# Two of three are clear enough for the model to decide alone.
+FEATURES = (bundles.CLEARLY_INTACT, bundles.UNCLEAR, bundles.CLEARLY_DAMAGED)
+CHUNK = 20
+PAUSES = {"single": 0.05, "bulk": 0.4}
 PATIENCE = 90.0
 
 
@@ -37,7 +38,10 @@ class Upstream:
         self._key, self._name = key, name
         self._stop = threading.Event()
         self._errors: list[BaseException] = []
-        self._threads = [threading.Thread(target=self._work, args=(send,)) for send in (self._single, self._bulk)]
+        self._threads = [
+            threading.Thread(target=self._work, args=(self._single, PAUSES["single"])),
+            threading.Thread(target=self._work, args=(self._bulk, PAUSES["bulk"])),
+        ]
 
     def __enter__(self) -> Self:
         for thread in self._threads:
@@ -48,17 +52,18 @@ class Upstream:
         self._stop.set()
         for thread in self._threads:
             thread.join(PATIENCE)
+            assert not thread.is_alive()
         assert not self._errors, self._errors
 
     @property
     def answers(self) -> list[Answer]:
         return self.singles + self.bulks
 
-    def _work(self, send: Any) -> None:
+    def _work(self, send: Callable[[int], None], pause: float) -> None:
         try:
             for number in itertools.count():
                 send(number)
-                if self._stop.wait(PAUSE):
+                if self._stop.wait(pause):
                     return
         except BaseException as error:  # noqa: BLE001 told to the test, which fails
             self._errors.append(error)

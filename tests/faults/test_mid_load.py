@@ -11,13 +11,11 @@ import redis
 from reviewapp.embedded import paths
 from tests.embedded.conftest import free_port
 from tests.embedded.installation import eventually
-from tests.faults.house import House, assert_each_accepted_case_was_done_once
-from tests.faults.load import Upstream
+from tests.faults.house import House, assert_each_accepted_case_was_done_once, assert_nothing_failed, wait_for_progress
 
 pytestmark = pytest.mark.faults
 
 LEASED = "SELECT count(*) FROM cases_work WHERE kind = 'score' AND lease_token IS NOT NULL"
-SCORED = "SELECT count(*) FROM cases_prediction"
 
 
 @pytest.fixture(scope="module")
@@ -28,16 +26,6 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     shutil.rmtree(paths.runtime_dir(data), ignore_errors=True)
 
 
-def wait_for_progress(house: House, upstream: Upstream) -> None:
-    """Until more is sent and more is scored than now."""
-    sent, ((scored,),) = len(upstream.answers), house.ask(SCORED)
-    assert eventually(lambda: len(upstream.answers) > sent + 3 and house.ask(SCORED)[0][0] > scored, within=60)
-
-
-def assert_nothing_failed(upstream: Upstream) -> None:
-    assert {answer.status for answer in upstream.answers} <= {200, 202}
-
-
 def test_inference_is_killed_again_and_again(house: House) -> None:
     kills_with_leases = 0
     with house.upstream("inference") as upstream:
@@ -46,8 +34,7 @@ def test_inference_is_killed_again_and_again(house: House) -> None:
             assert eventually(lambda: house.ask(LEASED) != [(0,)], within=30)
             house.kill("inference@")
             kills_with_leases += house.ask(LEASED) != [(0,)]
-            # The time is over in which the killed process could still be alive.
-            house.tell("UPDATE cases_work SET lease_until = clock_timestamp() WHERE lease_token IS NOT NULL")
+            house.age_leases()
 
     assert kills_with_leases
     assert_nothing_failed(upstream)
@@ -80,7 +67,7 @@ def test_redis_hangs(house: House) -> None:
         house.signal_redis(signal.SIGSTOP)
         try:
             before = len(upstream.singles)
-            time.sleep(5)
+            time.sleep(4)
             answered = [answer.seconds for answer in upstream.singles[before:]]
             wait_for_progress(house, upstream)
             assert house.gaps() == []
@@ -95,11 +82,26 @@ def test_redis_hangs(house: House) -> None:
     assert_each_accepted_case_was_done_once(house, upstream, "hangs")
 
 
+def test_redis_hangs_for_a_moment_again_and_again(house: House) -> None:
+    """Shorter than the workers' own patience with their connections, long enough to lose acknowledgements."""
+    with house.upstream("moment") as upstream:
+        for _ in range(2):
+            wait_for_progress(house, upstream)
+            house.signal_redis(signal.SIGSTOP)
+            time.sleep(3)
+            house.signal_redis(signal.SIGCONT)
+            wait_for_progress(house, upstream)
+
+    assert_nothing_failed(upstream)
+    assert_each_accepted_case_was_done_once(house, upstream, "moment")
+
+
 def test_the_supervisor_is_killed(house: House) -> None:
     with house.upstream("supervisor") as upstream:
         wait_for_progress(house, upstream)
         house.kill_supervisor()
         house.open()
+        house.age_leases()
         wait_for_progress(house, upstream)
 
     assert {answer.status for answer in upstream.answers} <= {200, 202, None}

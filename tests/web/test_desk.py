@@ -133,7 +133,7 @@ def test_commit_then_reveal_shows_the_evidence_after_the_first_answer(committing
     cases.explain_all()
 
     committed = answer(client, review, "damaged", stage="first", note="a tear")
-    shown = page(client.get(committed.url))
+    shown = body(client.get(committed.url))
 
     assert committed.url == reverse("review", args=[review.pk])
     assert "Your first answer, “damaged”, is kept" in shown

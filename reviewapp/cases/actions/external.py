@@ -55,11 +55,11 @@ def _scored(  # noqa: PLR0917 one case's facts, all of them
     probabilities = submission.probabilities or ()
     best = max(range(len(probabilities)), key=probabilities.__getitem__)
     return routing.Scored(
-        case_id=case_id,
+        case_id=str(case_id),
         external_id=submission.external_id,
         generation=generation,
         coin=coin,
-        due_at=now + rulebook.stream.sla,
+        due_at=(now + rulebook.stream.sla).isoformat(),
         role="external",
         model_version_id=version.pk,
         model_number=version.number,

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import uuid_utils.compat as uuid
@@ -210,19 +211,21 @@ def _write_cases(stream: Stream, arrivals: Sequence[Arrival], now: datetime) -> 
 
 _UNLESS_TAKEN = f"""
 INSERT INTO cases_case ({_CASE_COLUMNS})
-SELECT new.id, %s, new.external_id, 'scoring', 1, new.fingerprint, new.coin, new.rollout_coin, new.half_coin, 1, %s, %s
+SELECT new.id, %s, new.external_id, 'scoring', 1, new.fingerprint, new.coin, new.rollout_coin, new.half_coin, 1,
+    %s, %s
 FROM unnest(%s::uuid[], %s::text[], %s::bytea[], %s::float8[], %s::float8[], %s::float8[])
     AS new(id, external_id, fingerprint, coin, rollout_coin, half_coin)
 ON CONFLICT DO NOTHING RETURNING external_id
-"""
+"""  # noqa: S608 the columns are constants
 
 
 def _write_unless_taken(stream: Stream, arrivals: Sequence[Arrival], now: datetime) -> list[str]:
     """Write the cases whose ids nobody has taken meanwhile; answers the ids that somebody has."""
     ordered = _in_order(arrivals)
-    columns = [
+    external_ids = [arrival.submission.external_id for arrival in ordered]
+    columns: list[list[Any]] = [
         [arrival.case_id for arrival in ordered],
-        [arrival.submission.external_id for arrival in ordered],
+        external_ids,
         [arrival.submission.fingerprint for arrival in ordered],
         [arrival.coins.audit for arrival in ordered],
         [arrival.coins.rollout for arrival in ordered],
@@ -231,7 +234,7 @@ def _write_unless_taken(stream: Stream, arrivals: Sequence[Arrival], now: dateti
     with connection.cursor() as cursor:
         cursor.execute(_UNLESS_TAKEN, [stream.pk, now + stream.sla, now, *columns])
         written = {row[0] for row in cursor.fetchall()}
-    return [external_id for external_id in columns[1] if external_id not in written]
+    return [external_id for external_id in external_ids if external_id not in written]
 
 
 def _in_order(arrivals: Sequence[Arrival]) -> list[Arrival]:

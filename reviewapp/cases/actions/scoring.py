@@ -2,43 +2,43 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
-import msgspec
-import numpy as np
 import structlog
 from django.db import connection, transaction
 
 from reviewapp import inference_client
 from reviewapp.cases.actions import routing, unscored, work
 from reviewapp.cases.loading import loaded
+from reviewapp.copying import array
 from reviewapp.crashpoints import crashpoint
 from reviewapp.domain import gate
 from reviewapp.gating import rulebook as rulebooks
-from reviewapp.registry.actions.versions import primary_of
-from reviewapp.registry.models import ModelVersion, Stream
+from reviewapp.registry.models import Bundle, ModelVersion
 
 log = structlog.get_logger(__name__)
 
-BATCH = 256
+BATCH = 512
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Waiting:
-    """A case that waits for its score, with its work row."""
+    """A case that waits for its score, with its work row.
+
+    `case_id`, `features` and `due_at` are as PostgreSQL writes them: they go on, or back, without being read.
+    """
 
     row: work.Claimed
-    features: Mapping[str, Any]
-    case_id: UUID
+    features: str
+    case_id: str
     stream_id: UUID
     external_id: str
     generation: int
     coin: float
-    due_at: datetime
+    due_at: str
 
 
 class RolloutChanged(Exception):
@@ -87,8 +87,7 @@ def _score(token: UUID, stream_id: UUID, group: list[Waiting]) -> None:
 
 
 def _score_or_raise(token: UUID, stream_id: UUID, group: list[Waiting]) -> None:
-    stream = Stream.objects.get(pk=stream_id)
-    version = primary_of(stream)
+    version, rollout_id = _primary(stream_id)
     exhausted = [one for one in group if one.row.attempts > work.MAX_ATTEMPTS]
     if version is None or version.bundle is None:
         _to_people(token, group, gate.MODEL_UNAVAILABLE)
@@ -100,7 +99,7 @@ def _score_or_raise(token: UUID, stream_id: UUID, group: list[Waiting]) -> None:
     crashpoint("scoring.after_predict")
     with transaction.atomic():
         rulebook = rulebooks.read_locked(stream_id)
-        if rulebook.rollout_id != stream.live_rollout_id:
+        if rulebook.rollout_id != rollout_id:
             raise RolloutChanged
         kept = work.finish(token=token, ids=[one.row.id for one in group])
         mine = [scored for one, scored in zip(group, batch, strict=True) if one.row.id in kept]
@@ -109,14 +108,35 @@ def _score_or_raise(token: UUID, stream_id: UUID, group: list[Waiting]) -> None:
     crashpoint("scoring.after_commit")
 
 
+# The manifest stays in the database: it is long, and a model that is loaded has read its own.
+_PRIMARY = """
+SELECT s.live_rollout_id, v.id, v.number, v.bundle_id
+FROM registry_stream s
+LEFT JOIN registry_rolloutmember m ON m.rollout_id = s.live_rollout_id AND m.role = 'primary'
+LEFT JOIN registry_modelversion v ON v.id = m.model_version_id
+WHERE s.id = %s
+"""
+
+
+def _primary(stream_id: UUID) -> tuple[ModelVersion | None, UUID | None]:
+    """The version whose predictions route the stream's cases, and the rollout that says so."""
+    with connection.cursor() as cursor:
+        cursor.execute(_PRIMARY, [stream_id])
+        rollout_id, version_id, number, digest = cursor.fetchone()
+    if version_id is None:
+        return None, rollout_id
+    bundle = Bundle(digest=digest) if digest else None
+    return ModelVersion(id=version_id, stream_id=stream_id, number=number, bundle=bundle), rollout_id
+
+
 def _predict(version: ModelVersion, group: Sequence[Waiting]) -> list[routing.Scored]:
     started = time.perf_counter()
     assert version.bundle is not None
     model = loaded(version.bundle)
-    predictions = inference_client.predict(model, [one.features for one in group])
-    best = predictions.probabilities.argmax(axis=1)
-    confidence = predictions.probabilities[np.arange(len(group)), best]
+    predictions = inference_client.predict_json(model, [one.features.encode() for one in group])
+    best = predictions.probabilities.argmax(axis=1).tolist()
     probabilities = predictions.probabilities.tolist()
+    novelty = predictions.novelty.tolist()
     latency = time.perf_counter() - started
     return [
         routing.Scored(
@@ -130,8 +150,8 @@ def _predict(version: ModelVersion, group: Sequence[Waiting]) -> list[routing.Sc
             model_number=version.number,
             answer=predictions.classes[best[i]],
             probabilities=probabilities[i],
-            confidence=min(max(float(confidence[i]), 0.0), 1.0),
-            novelty=float(predictions.novelty[i]),
+            confidence=min(max(probabilities[i][best[i]], 0.0), 1.0),
+            novelty=novelty[i],
             provider=predictions.provider,
             latency=latency,
             space=version.bundle.digest,
@@ -162,7 +182,7 @@ def _give_up_or_back(token: UUID, one: Waiting, error: Exception) -> None:
 
 
 _LOAD = """
-SELECT c.id, c.stream_id, c.external_id, c.generation, c.coin, c.due_at, i.features::text
+SELECT i.features::text, c.id::text, c.stream_id, c.external_id, c.generation, c.coin, c.due_at::text
 FROM cases_case c
 JOIN cases_caseinput i ON i.case_id = c.id AND i.generation = c.generation
 WHERE c.id = ANY(%s::uuid[]) AND c.state = 'scoring'
@@ -172,13 +192,9 @@ WHERE c.id = ANY(%s::uuid[]) AND c.state = 'scoring'
 def _load(lease: work.Lease) -> list[Waiting]:
     rows = {(row.subject, row.generation): row for row in lease.rows}
     with connection.cursor() as cursor:
-        cursor.execute(_LOAD, [[row.subject for row in lease.rows]])
+        cursor.execute(_LOAD, [array(row.subject for row in lease.rows)])
         found = cursor.fetchall()
-    return [
-        Waiting(rows[key], msgspec.json.decode(features), *record)
-        for *record, features in found
-        if (key := (str(record[0]), record[3])) in rows
-    ]
+    return [Waiting(row, *record) for record in found if (row := rows.get((record[1], record[4])))]
 
 
 def _database_time() -> datetime:

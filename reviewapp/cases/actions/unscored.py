@@ -1,8 +1,6 @@
 """Cases that no model could score: people get them, with the reason."""
 
 from collections.abc import Sequence
-from datetime import datetime
-from uuid import UUID
 
 from reviewapp.cases.actions.routing import facts
 from reviewapp.cases.models import Case, Review
@@ -12,7 +10,7 @@ from reviewapp.events import actions as events
 from reviewapp.gating.rulebook import Rulebook
 
 
-def to_review(*, rulebook: Rulebook, cases: Sequence[tuple[UUID, int, float, datetime]], reason: gate.Reason) -> None:
+def to_review(*, rulebook: Rulebook, cases: Sequence[tuple[str, int, float, str]], reason: gate.Reason) -> None:
     """Queue cases (id, generation, coin, due) without a prediction. Call it under the rulebook's lock."""
     for case_id, generation, coin, due_at in cases:
         case = Case.objects.select_for_update(of=("self",), no_key=True).get(pk=case_id)

@@ -7,6 +7,8 @@ from uuid import UUID, uuid4
 
 from django.db import connection
 
+from reviewapp.copying import array
+
 LEASE = timedelta(seconds=60)
 MAX_ATTEMPTS = 3
 BACK_OFF = timedelta(seconds=2)
@@ -14,7 +16,7 @@ BACK_OFF = timedelta(seconds=2)
 URGENT = 100
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Claimed:
     """One row of work under lease. `attempts` counts this claim: a process that dies while working is counted too."""
 
@@ -67,7 +69,7 @@ def finish(*, token: UUID, ids: Sequence[int]) -> set[int]:
     """
     with connection.cursor() as cursor:
         cursor.execute(
-            "DELETE FROM cases_work WHERE id = ANY(%s) AND lease_token = %s RETURNING id", [list(ids), token]
+            "DELETE FROM cases_work WHERE id = ANY(%s::bigint[]) AND lease_token = %s RETURNING id", [array(ids), token]
         )
         return {row[0] for row in cursor.fetchall()}
 
@@ -79,7 +81,8 @@ def give_back(
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE cases_work SET lease_token = NULL, lease_until = NULL, last_error = %s, "
-            "attempts = attempts - %s, run_after = clock_timestamp() + make_interval(secs => %s) WHERE id = ANY(%s) AND lease_token = %s",
+            "attempts = attempts - %s, run_after = clock_timestamp() + make_interval(secs => %s) "
+            "WHERE id = ANY(%s) AND lease_token = %s",
             [error[:500], 0 if is_try else 1, wait.total_seconds(), list(ids), token],
         )
 

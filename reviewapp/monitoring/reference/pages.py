@@ -51,7 +51,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     ".env.example": example,
     "docs/reference/settings.md": settings_page,
     "docs/reference/states.md": _command("state_diagram"),
-    "docs/reference/openapi.yaml": _command("spectacular", validate=True),
+    "docs/reference/openapi.yaml": _command("spectacular", validate=True, fail_on_warn=True),
 }
 
 

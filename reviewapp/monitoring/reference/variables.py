@@ -73,7 +73,8 @@ def _read_by(path: Path) -> dict[str, tuple[str, str]]:
                 func=ast.Attribute(value=ast.Name("env"), attr=kind), args=[ast.Constant(str(name)), *rest]
             ) if kind in KINDS:
                 given = rest[0] if rest else next((keyword.value for keyword in node.keywords), None)
-                found[name] = (KINDS[kind], _written(ast.literal_eval(given) if given else None))
+                default = ast.literal_eval(given) if given else None
+                found[name] = (KINDS[kind], _written(default) or ("0" if kind == "boolean" else ""))
     return found
 
 

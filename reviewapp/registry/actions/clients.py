@@ -89,7 +89,7 @@ _STREAM_COLUMNS = [field.attname for field in Stream._meta.concrete_fields]
 # One query per request: the key with its client and streams, the stream that is named and the contract in force.
 _ENTER = f"""
 SELECT {", ".join(f"k.{name}" for name in _KEY_COLUMNS)}, c.team_id, c.name, own.ids,
-    k.last_used_at IS NULL OR k.last_used_at < clock_timestamp() - %s, r.id, r.number,
+    k.last_used_at IS NULL OR k.last_used_at < clock_timestamp() - %s::interval, r.id, r.number,
     {", ".join(f"s.{name}" for name in _STREAM_COLUMNS)}
 FROM registry_apikey k
 JOIN registry_client c ON c.id = k.client_id
@@ -112,7 +112,7 @@ def enter(text: str, *, slug: str | None = None) -> Entrance | None:
     if len(parts) != 3 or parts[0] != "rva" or not text.isascii() or not text.isprintable():
         return None
     with connection.cursor() as cursor:
-        cursor.execute(_ENTER, [USED_EVERY, slug, parts[1]])
+        cursor.execute(_ENTER, [f"{USED_EVERY.total_seconds()} seconds", slug, parts[1]])
         row = cursor.fetchone()
     if row is None:
         return None

@@ -1,3 +1,4 @@
+from collections.abc import Mapping
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -47,7 +48,7 @@ def redeliver(request: HttpRequest, delivery_id: UUID) -> HttpResponse:
     return redirect("deliveries")
 
 
-def _url(query: dict[str, object]) -> str:
+def _url(query: Mapping[str, object]) -> str:
     given = {name: value for name, value in query.items() if value}
     return reverse("deliveries") + (f"?{urlencode(given)}" if given else "")
 
