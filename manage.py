@@ -21,9 +21,7 @@ def main() -> None:
 
         from reviewapp.embedded.paths import Unavailable
     except ImportError:
-        sys.exit(
-            "Django is not installed in this Python. Run `make install`, then use .venv/bin/python manage.py."
-        )
+        sys.exit("Django is not installed in this Python. Run `make install`, then use .venv/bin/python manage.py.")
     try:
         execute_from_command_line(sys.argv)
     except (ImproperlyConfigured, Unavailable) as refusal:

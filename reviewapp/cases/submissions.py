@@ -25,7 +25,7 @@ _LATEST = datetime(9999, 12, 29, tzinfo=UTC)
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Submission:
     """One case as upstream sent it, coerced. `probabilities` are in the order of the stream's classes."""
 

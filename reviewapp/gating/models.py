@@ -106,7 +106,7 @@ class Certificate(models.Model):
 
 
 class LedgerEntry(models.Model):
-    """One honest label as evidence on a model version, in arrival order. Case ids carry no foreign key: cases lie above."""
+    """One honest label as evidence on a model version, in arrival order. No foreign key to the case: it lies above."""
 
     model_version = models.ForeignKey(ModelVersion, models.PROTECT, related_name="ledger")
     case_id = models.UUIDField()

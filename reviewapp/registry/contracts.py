@@ -1,8 +1,9 @@
 """A stream's input contract: a JSON Schema derived from the model's declared columns, checked with jsonschema-rs."""
 
+import math
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -27,12 +28,16 @@ class Contract:
     schema: Mapping[str, Any]
     validator: Any
     float_columns: frozenset[str]
+    # The range of each column where the contract asks for numbers and nothing else; empty for every other contract.
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     def coerce(self, features: Mapping[str, Any]) -> dict[str, Any]:
         """The features with whole numbers in float columns made floats, so that 1 and 1.0 are one content.
 
         Raises Invalid with one entry per wrong column.
         """
+        if self._is_plainly_valid(features):
+            return dict(features)
         if not self.validator.is_valid(features):
             merged = [entry for error in self.validator.iter_errors(features) for entry in _describe(error)]
             first = merged[0]["message"]
@@ -52,6 +57,17 @@ class Contract:
             raise Invalid(
                 f"The features do not fit the contract: {errors[0]['message']}", code="contract_violated", errors=errors
             ) from None
+
+    def _is_plainly_valid(self, features: Mapping[str, Any]) -> bool:
+        """Whether every column is there, a float and in its range: told in a tenth of the validator's time."""
+        ranges = self.ranges
+        if not ranges or len(features) != len(ranges):
+            return False
+        for name, value in features.items():
+            bounds = ranges.get(name)
+            if bounds is None or type(value) is not float or not bounds[0] <= value <= bounds[1]:
+                return False
+        return True
 
 
 def derive(columns: "tuple[Column, ...]") -> dict[str, Any]:
@@ -113,7 +129,24 @@ def compiled(revision: UUID, number: int) -> Contract:
         for name, entry in schema.get("properties", {}).items()
         if isinstance(entry, dict) and "number" in _types(entry.get("type"))
     }
-    return Contract(number, schema, _validator(schema), frozenset(floats))
+    return Contract(number, schema, _validator(schema), frozenset(floats), _ranges(schema))
+
+
+_PLAIN_SCHEMA = {"$schema", "type", "properties", "required", "additionalProperties"}
+_PLAIN_NUMBER = {"type", "minimum", "maximum", "description", "x-unit"}
+
+
+def _ranges(schema: Mapping[str, Any]) -> dict[str, tuple[float, float]]:
+    """Least and greatest value of each column, if that is all the schema says."""
+    columns = schema.get("properties", {})
+    is_plain = schema.keys() <= _PLAIN_SCHEMA and set(schema.get("required", ())) <= columns.keys()
+    if not is_plain or not all(_is_plain_number(entry) for entry in columns.values()):
+        return {}
+    return {name: (entry.get("minimum", -math.inf), entry.get("maximum", math.inf)) for name, entry in columns.items()}
+
+
+def _is_plain_number(entry: Any) -> bool:
+    return isinstance(entry, dict) and entry.keys() <= _PLAIN_NUMBER and "number" in _types(entry.get("type"))
 
 
 def _validator(schema: Any) -> Any:

@@ -72,13 +72,13 @@ def test_an_open_review_has_its_explanation_and_similar_cases(running: Installat
     for slug in summary["streams"]:
         api = f"{running.url}api/v1"
         found = requests.get(f"{api}/streams/{slug}/cases?state=in_review", headers=key, timeout=30).json()
-        case = found["results"][0]
+        case = found["items"][0]
 
         explanation = requests.get(f"{api}/cases/{case['id']}/explanation", headers=key, timeout=30)
         similar = requests.get(f"{api}/cases/{case['id']}/similar", headers=key, timeout=30)
 
         assert explanation.status_code == 200, explanation.text
-        assert len(similar.json()["results"]) == 5, similar.text
+        assert len(similar.json()["items"]) == 5, similar.text
 
 
 def test_each_person_has_a_password_that_only_the_owner_of_the_data_can_read(

@@ -24,7 +24,7 @@ class House:
     def __init__(self, data: Path, *, port: int, **env: str) -> None:
         self.data = data
         self.receiver = Receiver()
-        self.installation: Installation | None = None
+        self._begun: list[Installation] = []
         self._port, self._env = port, env
 
     def __enter__(self) -> Self:
@@ -38,8 +38,8 @@ class House:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self.installation is not None:
-            self.installation.__exit__()
+        for installation in reversed(self._begun):
+            installation.__exit__()
         self.receiver.__exit__(None, None, None)
 
     def _furnish(self) -> None:
@@ -48,11 +48,15 @@ class House:
         told = json.loads(done.stdout.splitlines()[-1])
         self.stream, self._key = told["stream"], told["key"]
 
+    @property
+    def installation(self) -> Installation:
+        """The one that runs now."""
+        return self._begun[-1]
+
     def open(self, **env: str) -> None:
         """`manage.py up`, until it is ready."""
         self._env |= env
-        self.installation = Installation(self.data, "--port", str(self._port), **self._env)
-        self.installation.__enter__()
+        self._begun.append(Installation(self.data, "--port", str(self._port), **self._env).__enter__())
         self.url = self.installation.url
 
     def kill_supervisor(self) -> None:
@@ -60,9 +64,6 @@ class House:
 
     def upstream(self, name: str) -> Upstream:
         return Upstream(self.url, self._key, self.stream, name=name)
-
-    def kill(self, words: str) -> None:
-        os.kill(self.installation.pid_of(words), signal.SIGKILL)
 
     def signal_redis(self, number: signal.Signals) -> None:
         (pid,) = leftovers.running_in((self.data / "redis").resolve(), "redis-server")

@@ -15,7 +15,7 @@ from tests.factories import bundles
 # Two of three are clear enough for the model to decide alone.
 FEATURES = (bundles.CLEARLY_INTACT, bundles.UNCLEAR, bundles.CLEARLY_DAMAGED)
 CHUNK = 20
-PAUSES = {"single": 0.05, "bulk": 0.4}
+PAUSES = {"single": 0.1, "bulk": 1.0}
 PATIENCE = 90.0
 
 

@@ -1,4 +1,4 @@
-"""Servers given over TCP: a whole `up` that starts without its broker decides all the same, and uses it when it comes."""
+"""Servers given over TCP: an `up` that starts without its broker decides all the same, and uses it when it comes."""
 
 import shutil
 from collections.abc import Iterator

@@ -1,9 +1,11 @@
 """Faults in mid-load of a whole installation: what was accepted is decided or waits for people, once."""
 
+import os
 import shutil
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 import redis
@@ -26,17 +28,29 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     shutil.rmtree(paths.runtime_dir(data), ignore_errors=True)
 
 
+def kill_inference_at_work(house: House) -> None:
+    """Stops it until it is seen to hold cases, and then for good."""
+    killed = False
+
+    def try_to_kill() -> bool:
+        nonlocal killed
+        with suppress(ValueError, ProcessLookupError):  # it is about to be started again
+            pid = house.installation.pid_of("inference@")
+            os.kill(pid, signal.SIGSTOP)
+            killed = house.ask(LEASED) != [(0,)]
+            os.kill(pid, signal.SIGKILL if killed else signal.SIGCONT)
+        return killed
+
+    assert eventually(try_to_kill, within=60)
+
+
 def test_inference_is_killed_again_and_again(house: House) -> None:
-    kills_with_leases = 0
     with house.upstream("inference") as upstream:
         for _ in range(3):
             wait_for_progress(house, upstream)
-            assert eventually(lambda: house.ask(LEASED) != [(0,)], within=30)
-            house.kill("inference@")
-            kills_with_leases += house.ask(LEASED) != [(0,)]
+            kill_inference_at_work(house)
             house.age_leases()
 
-    assert kills_with_leases
     assert_nothing_failed(upstream)
     assert_each_accepted_case_was_done_once(house, upstream, "inference")
 
@@ -104,5 +118,6 @@ def test_the_supervisor_is_killed(house: House) -> None:
         house.age_leases()
         wait_for_progress(house, upstream)
 
-    assert {answer.status for answer in upstream.answers} <= {200, 202, None}
+    # While the servers end, nobody answers or the web says that it has no database.
+    assert {answer.status for answer in upstream.answers} <= {200, 202, 503, None}
     assert_each_accepted_case_was_done_once(house, upstream, "supervisor")

@@ -117,3 +117,63 @@ def test_the_first_bundle_brings_the_contract_and_later_ones_leave_it(stream: St
     bundles.version(stream, "parcels-2")
 
     assert stream.revisions.filter(kind="contract").count() == 1
+
+
+NUMBERS = (
+    Column("length", "float", minimum=0, maximum=10),
+    Column("weight", "float", minimum=0),
+    Column("shift", "float", nullable=True),
+)
+
+
+@pytest.mark.parametrize(
+    ("change", "is_valid"),
+    [
+        ({}, True),
+        ({"length": 10.0}, True),
+        ({"length": 3}, True),
+        ({"shift": None}, True),
+        ({"length": 10.5}, False),
+        ({"weight": -0.1}, False),
+        ({"weight": True}, False),
+        ({"weight": None}, False),
+        ({"weight": "1"}, False),
+        ({"length": float("nan")}, False),
+        ({"width": 1.0}, False),
+    ],
+)
+def test_a_contract_of_numbers_alone_refuses_what_its_schema_refuses(
+    bare_stream: Stream, change: dict[str, Any], is_valid: bool
+) -> None:
+    revise(stream=bare_stream, kind="contract", body=contracts.derive(NUMBERS), by=SYSTEM)
+    contract = contracts.contract_of(bare_stream)
+    features = {"length": 1.0, "weight": 2.0, "shift": -3.5, **change}
+
+    assert contract is not None
+    assert contract.ranges["length"] == (0, 10)
+    if is_valid:
+        assert contract.coerce(features) == features
+    else:
+        with pytest.raises(Invalid):
+            contract.coerce(features)
+
+
+def test_a_contract_of_numbers_alone_misses_no_column(bare_stream: Stream) -> None:
+    revise(stream=bare_stream, kind="contract", body=contracts.derive(NUMBERS), by=SYSTEM)
+    contract = contracts.contract_of(bare_stream)
+
+    assert contract is not None
+    with pytest.raises(Invalid, match="weight"):
+        contract.coerce({"length": 1.0, "shift": 0.5, "heft": 1.0})
+
+
+@pytest.mark.parametrize("entry", [{"type": "number", "multipleOf": 2}, {"enum": [1.0]}, {"type": "string"}])
+def test_only_plain_numbers_are_judged_without_the_validator(bare_stream: Stream, entry: dict[str, Any]) -> None:
+    schema = {"type": "object", "properties": {"length": {"type": "number"}, "other": entry}}
+    revise(stream=bare_stream, kind="contract", body=schema, by=SYSTEM)
+    contract = contracts.contract_of(bare_stream)
+
+    assert contract is not None
+    assert not contract.ranges
+    with pytest.raises(Invalid):
+        contract.coerce({"length": 1.0, "other": 3.0})

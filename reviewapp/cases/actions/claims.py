@@ -43,7 +43,7 @@ SET claimed_by_id = %(user)s, claim_token = %(token)s, claimed_at = clock_timest
     claim_until = clock_timestamp() + make_interval(secs => %(lease)s)
 WHERE id = ({_NEXT} FOR NO KEY UPDATE SKIP LOCKED)
 RETURNING id
-"""
+"""  # noqa: S608
 
 
 def claim_next(*, stream: Stream, by: Actor) -> Review | None:

@@ -13,7 +13,7 @@ from django.db import IntegrityError, connection, transaction
 from reviewapp.cases.actions import external
 from reviewapp.cases.submissions import Submission
 from reviewapp.celery import enqueue
-from reviewapp.copying import copy_rows
+from reviewapp.copying import copy_rows, fresh_id
 from reviewapp.crashpoints import crashpoint
 from reviewapp.domain import sampling
 from reviewapp.events import actions as events
@@ -23,7 +23,7 @@ from reviewapp.registry.models import Stream
 INFERENCE_TASK = "cases.drain_inference"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Receipt:
     """What became of one submission: `created`, `replayed` (same content) or `conflict` (other content)."""
 
@@ -33,11 +33,12 @@ class Receipt:
     received_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Arrival:
     """A case about to be written: its id is drawn, its coins follow from it."""
 
     case_id: UUID
+    subject: str  # the same as text, for its work and its event
     coins: sampling.Coins
     submission: Submission
 
@@ -85,7 +86,14 @@ def receive_one(*, stream: Stream, submission: Submission, by: Actor, traceparen
     case_id = uuid.uuid7()
     coins = sampling.draw(settings.COIN_KEY.encode(), case_id)
     event, event_values = events.insertion(
-        _received(stream, Arrival(case_id, coins, submission), str(by), traceparent), source="written"
+        _received(
+            Arrival(case_id, str(case_id), coins, submission),
+            team_id=str(stream.team_id),
+            stream_id=str(stream.pk),
+            actor=str(by),
+            traceparent=traceparent,
+        ),
+        source="written",
     )
     values = [
         *(case_id, stream.pk, submission.external_id, submission.fingerprint),
@@ -142,7 +150,7 @@ def _arrivals(submissions: Sequence[Submission], known: Mapping[str, tuple[UUID,
     key = settings.COIN_KEY.encode()
     ids = [uuid.uuid7() for _ in first]
     return [
-        Arrival(case_id, sampling.draw(key, case_id), submission)
+        Arrival(case_id, str(case_id), sampling.draw(key, case_id), submission)
         for case_id, submission in zip(ids, first.values(), strict=True)
     ]
 
@@ -185,14 +193,14 @@ _CASE_COLUMNS = (
 
 
 def _write_cases(stream: Stream, arrivals: Sequence[Arrival], now: datetime) -> None:
-    due_at = now + stream.sla
+    due_at, written_at, stream_id = (now + stream.sla).isoformat(), now.isoformat(), str(stream.pk)
     copy_rows(
         "cases_case",
         _CASE_COLUMNS,
         (
             (
                 arrival.case_id,
-                stream.pk,
+                stream_id,
                 arrival.submission.external_id,
                 "scoring",
                 1,
@@ -202,7 +210,7 @@ def _write_cases(stream: Stream, arrivals: Sequence[Arrival], now: datetime) -> 
                 arrival.coins.half,
                 1,
                 due_at,
-                now,
+                written_at,
             )
             for arrival in _in_order(arrivals)
         ),
@@ -243,18 +251,19 @@ def _in_order(arrivals: Sequence[Arrival]) -> list[Arrival]:
 
 
 def _write(stream: Stream, arrivals: list[Arrival], by: Actor, traceparent: str, now: datetime) -> None:
+    written_at = now.isoformat()
     copy_rows(
         "cases_caseinput",
         "id, case_id, generation, features, context, observed_at, received_at",
         (
             (
-                uuid.uuid7(),
+                fresh_id(),
                 arrival.case_id,
                 1,
                 arrival.submission.features_json,
                 arrival.submission.context_json,
                 arrival.submission.observed_at,
-                now,
+                written_at,
             )
             for arrival in arrivals
         ),
@@ -268,10 +277,11 @@ def _hand_on(stream: Stream, arrivals: list[Arrival], traceparent: str, now: dat
     scored_upstream = [arrival for arrival in arrivals if arrival.submission.probabilities is not None]
     to_score = [arrival for arrival in arrivals if arrival.submission.probabilities is None]
     if to_score:
+        at = now.isoformat()
         copy_rows(
             "cases_work",
             "kind, subject, generation, priority, attempts, run_after, is_dead, last_error, traceparent, created_at",
-            (("score", str(arrival.case_id), 1, 0, 0, now, False, "", traceparent, now) for arrival in to_score),
+            (("score", arrival.subject, 1, 0, 0, at, False, "", traceparent, at) for arrival in to_score),
         )
     if scored_upstream:
         external.route(
@@ -282,19 +292,20 @@ def _hand_on(stream: Stream, arrivals: list[Arrival], traceparent: str, now: dat
 
 
 def _write_events(stream: Stream, arrivals: list[Arrival], by: Actor, traceparent: str, now: datetime) -> None:
-    actor = str(by)
-    events.record_many([_received(stream, arrival, actor, traceparent) for arrival in arrivals], at=now)
+    about = {"team_id": str(stream.team_id), "stream_id": str(stream.pk), "actor": str(by), "traceparent": traceparent}
+    events.record_many([_received(arrival, **about) for arrival in arrivals], at=now)
 
 
-def _received(stream: Stream, arrival: Arrival, actor: str, traceparent: str) -> events.Happening:
+def _received(arrival: Arrival, *, team_id: str, stream_id: str, actor: str, traceparent: str) -> events.Happening:
     return events.Happening(
         type="case.received",
-        subject=f"case:{arrival.case_id}",
+        id=fresh_id(),
+        subject=f"case:{arrival.subject}",
         actor=actor,
         payload={"external_id": arrival.submission.external_id, "generation": 1},
-        team_id=stream.team_id,
-        stream_id=stream.pk,
-        case_id=arrival.case_id,
+        team_id=team_id,
+        stream_id=stream_id,
+        case_id=arrival.subject,
         sequence=1,
         traceparent=traceparent,
     )

@@ -3,7 +3,7 @@ from django.db.models.functions import Now
 
 
 class Work(models.Model):
-    """Something to do by machine. Deleted together with writing its result, so claiming costs the same at any backlog."""
+    """Something to do by machine. Deleted with the write of its result, so claiming costs the same at any backlog."""
 
     class Kind(models.TextChoices):
         SCORE = "score", "Score"

@@ -20,7 +20,7 @@ class PolicyVersion(models.Model):
     number = models.PositiveIntegerField()
     state = models.CharField(max_length=10, choices=State.choices, default=State.DRAFT)
     body = models.JSONField(
-        help_text='{"thresholds": {class: 0.97}, "audit_rates": {class: 0.05}, "never_automate": [], "novelty_floor": 0.01}'
+        help_text='{"thresholds": {class: 0.97}, "audit_rates": {class: 0.05}, "never_automate": [], "novelty_floor": 0.01}'  # noqa: E501
     )
     note = models.TextField(blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
