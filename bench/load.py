@@ -1,5 +1,6 @@
 """Load over keep-alive connections: open loop on a schedule for latency, closed loop for saturation."""
 
+import math
 import socket
 import threading
 import time
@@ -160,4 +161,5 @@ def _send_one(
 def percentile(values: Sequence[float], share: float) -> float:
     """The smallest value that `share` of them do not exceed."""
     ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, max(0, round(share * len(ordered) + 0.5) - 1))]
+    # The product can lie a rounding error above a whole number.
+    return ordered[max(0, math.ceil(share * len(ordered) - 1e-9) - 1)]

@@ -39,7 +39,7 @@ UPDATE cases_review SET state = 'done', closed_at = now(), claimed_by_id = NULL,
 STEP = 1000
 
 
-def streams(bench: Workbench) -> "tuple[Stream, Stream]":
+def streams() -> "tuple[Stream, Stream]":
     """Two streams like the bench's own: one for the short queue, one for the long one."""
     from reviewapp.registry.actions import streams as actions
     from reviewapp.registry.actors import SYSTEM

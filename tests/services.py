@@ -18,7 +18,7 @@ from reviewapp.embedded.redis import EmbeddedRedis
 
 PREFIX = "reviewapp-tests-"
 # Their tests are refused a database, or start servers of their own.
-WITHOUT_SERVERS = ("tests/domain/", "tests/inference/", "tests/embedded/")
+WITHOUT_SERVERS = ("tests/domain/", "tests/inference/", "tests/embedded/", "tests/bench/")
 
 _own_data = not os.environ.get("REVIEWAPP_DATA_DIR")
 if _own_data:

@@ -42,7 +42,7 @@ def _compare(bench: Workbench, goal: Goal, size: int) -> Result:
     each = bench.size(250, 25)
     spent = each * USERS * (bench.rounds + 1)
     fill.clear(bench.database)
-    short, long = queue.streams(bench)
+    short, long = queue.streams()
     people = queue.people(bench, USERS)
     queue.fill(bench, short, reviews=1000 + dead + spent)
     queue.fill(bench, long, reviews=size + dead + spent)

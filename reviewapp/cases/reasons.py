@@ -4,10 +4,8 @@ from collections.abc import Sequence
 
 from reviewapp.cases.models import Review
 
-# These say nothing of what the model answered or how sure it was.
-NEUTRAL = frozenset(
-    {"no_policy", "held", "scoring_failed", "model_unavailable", "audit", "second_opinion", "adjudication"}
-)
+# These say nothing of what the model answered or how sure it was. That a case is audited would: it was sure.
+NEUTRAL = frozenset({"no_policy", "held", "scoring_failed", "model_unavailable"})
 UNSEEN = {"code": "unseen", "sentence": "People answer this case without knowing what the model says."}
 REOPENED = {"code": "reopened", "sentence": "The case was decided before and has been reopened."}
 

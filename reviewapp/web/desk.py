@@ -42,6 +42,7 @@ class Desk:
     note: str
     claim_until: datetime | None
     is_mine: bool
+    shows_kind: bool
     first: Verdict | None = None
     evidence: Evidence | None = None
 
@@ -81,6 +82,8 @@ def desk_for(actor: Actor, review_id: UUID) -> Desk:
         note=queries.draft_note(review, actor) or (first.note if first else ""),
         claim_until=review.claim_until,
         is_mine=is_mine,
+        # That a review is an audit says that the model was sure.
+        shows_kind=sees or review.state != Review.State.OPEN,
         first=first,
         evidence=_evidence(review, shown, display) if sees else None,
     )

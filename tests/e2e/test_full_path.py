@@ -70,8 +70,8 @@ def sign_in(chromium: Any, installation: Installation, role: str) -> Any:
 
 
 def claim(page: Any, installation: Installation, stream: str, mode: str) -> str:
-    """Claim the first waiting routine review of a mode by keyboard; answers upstream's id of its case."""
-    page.goto(f"{installation.url}/s/{stream}/queue?kind=routine")
+    """Claim the first waiting review of a mode by keyboard; answers upstream's id of its case."""
+    page.goto(f"{installation.url}/s/{stream}/queue")
     page.locator("#queue-list tbody tr", has_text=mode).first.locator("a").click()
     page.wait_for_url("**/reviews/*")
     page.keyboard.press("Enter")
@@ -147,7 +147,7 @@ def test_an_audit_is_answered_blind(installation, reviewer):
     page.locator(".verdict-bar").wait_for()
 
     source = page.content().split("<main", 1)[1]
-    assert "Drawn at random" in source
+    assert "without knowing what the model says" in source
     for betrayed in ("Prediction", "probabilities", 'class="shap', "Similar", "onfidence"):
         assert betrayed not in source
     page.keyboard.press("?")

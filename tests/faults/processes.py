@@ -15,7 +15,7 @@ def run(module: str, *arguments: str, env: dict[str, str]) -> subprocess.Complet
     """Run tests/faults/<module>.py to its end, however that comes."""
     return subprocess.run(
         [sys.executable, "-c", PROGRAM.format(module=module), *arguments],
-        env={"DJANGO_SETTINGS_MODULE": "reviewapp.settings", **env},
+        env={"DJANGO_SETTINGS_MODULE": "reviewapp.settings", "OMP_NUM_THREADS": "1", **env},
         cwd=settings.BASE_DIR,
         capture_output=True,
         text=True,

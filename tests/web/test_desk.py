@@ -118,7 +118,10 @@ def test_an_audit_does_not_tell_what_was_decided(rosa, signed_in):
     trace = page(client.get(reverse("case", args=[case.pk])))
 
     assert review.mode == Stream.Mode.BLIND
-    assert "Drawn at random" in desk
+    assert "without knowing what the model says" in desk
+    assert "audit" not in desk
+    assert "audit" not in trace
+    assert "decided" not in trace
     for shown in (desk, trace):
         assert not [word for word in TRACES if word in shown]
     # On the desk each class stands on its own button, and nowhere else; in the trace nowhere.

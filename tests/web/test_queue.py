@@ -8,11 +8,11 @@ from tests.factories import cases, reviews, streams
 pytestmark = pytest.mark.django_db
 
 
-def test_the_queue_counts_by_kind_and_lists_what_comes_next(rosa, signed_in):
+def test_the_queue_counts_by_kind_and_lists_what_comes_next(lead, signed_in):
     stream = streams.ready(policy={"audit_rate": 1.0})
     audited, unclear = cases.decided(stream), cases.in_review(stream)
 
-    shown = signed_in(rosa).get(reverse("queue", args=[stream.slug])).content.decode()
+    shown = signed_in(lead).get(reverse("queue", args=[stream.slug])).content.decode()
 
     assert 'Routine <span class="text-secondary ms-1">1</span>' in shown
     assert 'Audit <span class="text-secondary ms-1">1</span>' in shown
@@ -30,11 +30,23 @@ def test_the_list_tells_nothing_of_the_model(stream, rosa, signed_in):
     assert "intact" not in shown
 
 
-def test_a_filter_shows_one_kind(rosa, signed_in):
+def test_a_reviewer_is_not_told_which_cases_are_audited(rosa, signed_in):
     stream = streams.ready(policy={"audit_rate": 1.0})
     audited, unclear = cases.decided(stream), cases.in_review(stream)
 
     shown = signed_in(rosa).get(reverse("queue", args=[stream.slug]), {"kind": "audit"}).content.decode()
+
+    assert "1 routine · 1 audit" in shown
+    assert "kind=audit" not in shown
+    assert audited.external_id in shown
+    assert unclear.external_id in shown
+
+
+def test_a_filter_shows_one_kind(lead, signed_in):
+    stream = streams.ready(policy={"audit_rate": 1.0})
+    audited, unclear = cases.decided(stream), cases.in_review(stream)
+
+    shown = signed_in(lead).get(reverse("queue", args=[stream.slug]), {"kind": "audit"}).content.decode()
 
     assert audited.external_id in shown
     assert unclear.external_id not in shown

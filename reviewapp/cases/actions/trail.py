@@ -33,8 +33,9 @@ def happened(
     """Record an event of a locked case and answer its id; the payload always says which case and stream."""
     case.num_events += 1
     Case.objects.filter(pk=case.pk).update(num_events=case.num_events)
+    event_id = event_id or uuid.uuid7()
     happening = events.Happening(
-        id=event_id or uuid.uuid7(),
+        id=event_id,
         type=type_,
         subject=f"case:{case.pk}",
         actor=str(by),
@@ -53,4 +54,4 @@ def happened(
         delay=delay,
     )
     events.record(happening)
-    return happening.id
+    return event_id

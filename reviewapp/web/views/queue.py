@@ -18,13 +18,17 @@ from reviewapp.web.queries import queue as queries
 def queue(request: HttpRequest, slug: str) -> HttpResponse:
     """A stream's queue; htmx asks the same address for the list alone."""
     stream, actor = stream_of(request, slug), actor_of(request)
+    # Which case is audited is not for those who may have to answer it unseen.
+    shows_kind = permissions.oversees(actor, stream)
     kind = request.GET.get("kind", "")
+    kind = kind if shows_kind and kind in Review.Kind.values else ""
     context = {
         "stream": stream,
-        "kind": kind if kind in Review.Kind.values else "",
+        "kind": kind,
+        "shows_kind": shows_kind,
         "figures": streams.figures_of(stream, actor),
         "kinds": queries.counts_by_kind(stream),
-        "reviews": queries.next_reviews(stream, kind if kind in Review.Kind.values else ""),
+        "reviews": queries.next_reviews(stream, kind),
         "in_progress": queries.in_progress(stream),
         "can_review": permissions.can_review(actor, stream),
         "saved": desk.just_saved(actor, request.GET.get("saved", "")),
