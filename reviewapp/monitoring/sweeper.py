@@ -43,6 +43,8 @@ STANDBY = 2.0
 BEAT_EVERY = 5.0
 # A broker that has failed for so long is replaced by our own hands.
 PATIENCE = 10.0
+# Work that waits on although its wake-ups are published is taken by nobody: then too.
+STUCK = 60.0
 # While it is away it is tried no oftener than this: a hung one costs seconds each time.
 PROBE_EVERY = 5.0
 LONGEST_PAUSE = 5.0
@@ -76,6 +78,7 @@ class Sweeper:
     _probed_at: float = float("-inf")
     _beat_at: float = float("-inf")
     _crews: dict[str, threading.Thread] = field(default_factory=dict)
+    _due_since: dict[str, float] = field(default_factory=dict)
     _woken: int = 0
     _freed: int = 0
 
@@ -106,8 +109,12 @@ class Sweeper:
         due = [lane for lane in self.lanes if self._attempt(lane, _is_due)]
         for lane in due:
             self._wake(lane)
-        if self.failing_since is not None and time.monotonic() - self.failing_since >= PATIENCE:
+        now = time.monotonic()
+        self._due_since = {lane.task: self._due_since.get(lane.task, now) for lane in due}
+        if self.failing_since is not None and now - self.failing_since >= PATIENCE:
             self._drain(due)
+        else:
+            self._drain([lane for lane in due if now - self._due_since[lane.task] >= STUCK])
         if time.monotonic() - self._beat_at >= BEAT_EVERY:
             self._beat()
 

@@ -75,6 +75,22 @@ def test_with_a_broker_it_wakes_and_does_nothing_itself(broker, impatient):
     assert drain.count == 0
 
 
+def test_work_that_nobody_takes_is_done_though_the_broker_answers(broker, monkeypatch):
+    monkeypatch.setattr(sweeper, "STUCK", 0.3)
+    broker("")
+    drained = Counter()
+    sweeping = Sweeper([lane(drained)])
+
+    sweeping.sweep()
+    first = drained.count
+    time.sleep(0.4)
+    sweeping.sweep()
+
+    assert first == 0
+    eventually(lambda: drained.count == 1)
+    assert not sweeping.is_broker_away
+
+
 def test_without_a_broker_it_does_the_work_after_its_patience(broker, monkeypatch):
     broker(ABSENT)
     monkeypatch.setattr(sweeper, "PATIENCE", 1.0)
