@@ -13,6 +13,7 @@ WANTED = 5
 # Distances this close count as alike; among them the labels given unseen come first.
 ALIKE = 0.05
 
+# A case that somebody is still to read unseen is left out: its answer is what that reader must not know.
 _NEAREST = """
 SELECT c.id, c.external_id, l.class, l.source, l.is_honest, e.vector <-> q.vector AS distance, i.features
 FROM cases_embedding q
@@ -21,7 +22,8 @@ JOIN cases_case c ON c.id = e.case_id AND c.generation = e.generation AND c.stat
 JOIN cases_label l ON l.case_id = e.case_id AND l.generation = e.generation AND l.class IS NOT NULL
     AND NOT EXISTS (SELECT 1 FROM cases_label later WHERE later.supersedes_id = l.id)
 JOIN cases_caseinput i ON i.case_id = e.case_id AND i.generation = e.generation
-WHERE q.id = %s
+WHERE q.id = %s AND NOT EXISTS (
+    SELECT 1 FROM cases_review r WHERE r.case_id = e.case_id AND r.state = 'open' AND r.mode <> 'assisted')
 ORDER BY distance, c.id
 LIMIT %s
 """

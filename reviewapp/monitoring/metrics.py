@@ -4,10 +4,13 @@ from datetime import datetime
 from typing import Any
 
 from django.db import connection
+from django.db.models import Q
 from django.utils import timezone
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
 from reviewapp.monitoring.models import MetricSnapshot
+from reviewapp.registry.actors import Actor
+from reviewapp.registry.models import Stream
 
 _QUERIES: dict[str, str] = {
     "reviewapp_oldest_age_seconds": (
@@ -43,13 +46,14 @@ def _measure(name: str, now: datetime) -> list[MetricSnapshot]:
         ]
 
 
-def exposition() -> bytes:
-    """The latest snapshots in Prometheus' text format."""
+def exposition(actor: Actor) -> bytes:
+    """The latest snapshots of the installation and of the actor's streams, in Prometheus' text format."""
     registry = CollectorRegistry()
     gauges: dict[str, Any] = {
         name: Gauge(name, name.removeprefix("reviewapp_").replace("_", " "), ["stream", "kind"], registry=registry)
         for name in _QUERIES
     }
-    for row in MetricSnapshot.objects.select_related("stream"):
+    known = Q(stream__in=Stream.objects.visible_to(actor)) | Q(stream__isnull=True)
+    for row in MetricSnapshot.objects.filter(known).select_related("stream"):
         gauges[row.name].labels(row.stream.slug if row.stream else "", row.labels["kind"]).set(row.value)
     return generate_latest(registry)

@@ -8,6 +8,7 @@ from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from reviewapp.monitoring.metrics import exposition
+from reviewapp.registry.actors import Actor
 
 
 @login_not_required
@@ -31,6 +32,6 @@ def readyz(_request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
-def metrics(_request: HttpRequest) -> HttpResponse:
+def metrics(request: HttpRequest) -> HttpResponse:
     """The figures the sweeper last wrote, in Prometheus' text format; behind sign-in."""
-    return HttpResponse(exposition(), content_type=CONTENT_TYPE_LATEST)
+    return HttpResponse(exposition(Actor.for_user(request.user)), content_type=CONTENT_TYPE_LATEST)

@@ -61,7 +61,7 @@ def desk_for(actor: Actor, review_id: UUID) -> Desk:
     """Everything the desk shows. Evidence is read only where this person may see it now."""
     review = queries.review_at_desk(actor, review_id)
     is_mine = review.claimed_by is not None and review.claimed_by == actor.user
-    sees = is_mine and permissions.may_see_evidence(actor, review)
+    sees = is_mine and permissions.may_see_evidence(actor, review) and not permissions.hides_model(actor, review.case)
     first = queries.first_answer(review, actor) if review.mode != Stream.Mode.ASSISTED else None
     revisions = revisions_in_force(review.stream)
     display = display_of(review.stream, revisions)
@@ -83,7 +83,7 @@ def desk_for(actor: Actor, review_id: UUID) -> Desk:
         claim_until=review.claim_until,
         is_mine=is_mine,
         # That a review is an audit says that the model was sure.
-        shows_kind=sees or review.state != Review.State.OPEN,
+        shows_kind=sees or (review.state != Review.State.OPEN and not permissions.hides_model(actor, review.case)),
         first=first,
         evidence=_evidence(review, shown, display) if sees else None,
     )

@@ -117,7 +117,10 @@ class Display:
 
 def display_from(*, display: Mapping[str, Any], contract: Mapping[str, Any], manifest: Mapping[str, Any]) -> Display:
     """The display of a stream out of its revisions in force and its model's manifest; each may be empty."""
-    properties = contract.get("properties", {})
+    # A schema may also be true or false, which says nothing of a column.
+    properties = {
+        name: known if isinstance(known, Mapping) else {} for name, known in contract.get("properties", {}).items()
+    }
     # JSON objects lose their order in the database; lists keep it.
     columns = (
         display.get("columns")

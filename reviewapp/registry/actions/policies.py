@@ -6,11 +6,11 @@ from django.db import transaction
 from django.utils import timezone
 
 from reviewapp.domain.errors import Conflict
-from reviewapp.events import actions as events
 from reviewapp.registry.actions.streams import next_number
 from reviewapp.registry.actors import Actor, check_role
 from reviewapp.registry.models import PolicyVersion, Role, Stream
 from reviewapp.registry.policies import check_body
+from reviewapp.registry.trail import happened, lock
 
 State = PolicyVersion.State
 
@@ -20,7 +20,7 @@ def draft(*, stream: Stream, body: dict[str, Any], by: Actor, note: str = "") ->
     """Write a new draft; nothing changes for the stream until it is activated."""
     check_role(by, stream, Role.POLICY_OWNER)
     check_body(body, stream)
-    _lock(stream)
+    lock(stream)
     policy = PolicyVersion.objects.create(
         stream=stream,
         number=next_number(stream.policy_versions),
@@ -48,7 +48,7 @@ def edit(*, policy: PolicyVersion, body: dict[str, Any], by: Actor) -> PolicyVer
 def activate(*, policy: PolicyVersion, by: Actor) -> PolicyVersion:
     """Put a policy in force with the next batch that is gated; the one before it retires."""
     check_role(by, policy.stream, Role.POLICY_OWNER)
-    _lock(policy.stream)
+    lock(policy.stream)
     current = PolicyVersion.objects.select_for_update(of=("self",), no_key=True).get(pk=policy.pk)
     if current.state == State.ACTIVE:
         return current
@@ -70,18 +70,6 @@ def active_policy(stream: Stream) -> PolicyVersion | None:
     return PolicyVersion.objects.filter(stream=stream, state=State.ACTIVE).first()
 
 
-def _lock(stream: Stream) -> None:
-    Stream.objects.select_for_update(of=("self",), no_key=True).get(pk=stream.pk)
-
-
 def _record(type_: str, policy: PolicyVersion, by: Actor) -> None:
-    events.record(
-        events.Happening(
-            type=type_,
-            subject=f"policy:{policy.pk}",
-            actor=str(by),
-            payload={"number": policy.number, "body": policy.body},
-            team_id=policy.stream.team_id,
-            stream_id=policy.stream_id,
-        )
-    )
+    payload = {"number": policy.number, "body": policy.body}
+    happened(policy.stream, type_, by=by, payload=payload, subject=f"policy:{policy.pk}")

@@ -10,10 +10,10 @@ from django.db.models import Max
 
 from reviewapp.accounts.models import Team
 from reviewapp.domain.errors import Invalid
-from reviewapp.events import actions as events
-from reviewapp.registry import contracts
+from reviewapp.registry import contracts, displays
 from reviewapp.registry.actors import Actor, check_role
 from reviewapp.registry.models import Role, Stream, StreamRevision
+from reviewapp.registry.trail import happened, lock
 
 log = structlog.get_logger(__name__)
 
@@ -51,7 +51,9 @@ def create(
     )
     stream.full_clean()
     stream.save(force_insert=True)
-    _record("stream.created", stream, by, {"slug": slug, "classes": list(classes), "review_mode": review_mode})
+    happened(
+        stream, "stream.created", by=by, payload={"slug": slug, "classes": list(classes), "review_mode": review_mode}
+    )
     return stream
 
 
@@ -63,13 +65,15 @@ def revise(*, stream: Stream, kind: str, body: Any, by: Actor) -> StreamRevision
         raise Invalid(f"“{kind}” is no kind of revision; use {', '.join(StreamRevision.Kind.values)}.")
     if kind == StreamRevision.Kind.CONTRACT:
         contracts.check_schema(body)
-    Stream.objects.select_for_update(of=("self",), no_key=True).get(pk=stream.pk)
+    elif kind == StreamRevision.Kind.DISPLAY:
+        displays.check_display(body)
+    lock(stream)
     latest = revision_in_force(stream, kind)
     if latest is not None and latest.body == body:
         return latest
     number = (latest.number if latest else 0) + 1
     revision = StreamRevision.objects.create(stream=stream, kind=kind, number=number, body=body, created_by=str(by))
-    _record("stream.revised", stream, by, {"kind": kind, "number": number})
+    happened(stream, "stream.revised", by=by, payload={"kind": kind, "number": number})
     return revision
 
 
@@ -80,16 +84,3 @@ def revision_in_force(stream: Stream, kind: str) -> StreamRevision | None:
 def next_number(queryset: Any, field: str = "number") -> int:
     """The next free number of a stream's numbered rows; the stream's row must be locked."""
     return int((queryset.aggregate(last=Max(field))["last"] or 0) + 1)
-
-
-def _record(type_: str, stream: Stream, by: Actor, payload: dict[str, Any]) -> None:
-    events.record(
-        events.Happening(
-            type=type_,
-            subject=f"stream:{stream.pk}",
-            actor=str(by),
-            payload=payload,
-            team_id=stream.team_id,
-            stream_id=stream.pk,
-        )
-    )

@@ -9,7 +9,6 @@ from django.db import transaction
 
 from reviewapp import inference_client
 from reviewapp.domain.errors import Conflict, Invalid
-from reviewapp.events import actions as events
 from reviewapp.registry.actions.streams import next_number, revise
 from reviewapp.registry.actors import Actor, check_role
 from reviewapp.registry.contracts import derive
@@ -23,6 +22,7 @@ from reviewapp.registry.models import (
     Stream,
     StreamRevision,
 )
+from reviewapp.registry.trail import happened, lock
 
 if TYPE_CHECKING:
     from inference.bundle import Manifest
@@ -54,7 +54,7 @@ def _register(
     stream: Stream, files: Mapping[str, bytes], manifest: "Manifest", *, by: Actor, name: str
 ) -> ModelVersion:
     bundle = _store(files, manifest.to_json())
-    _lock(stream)
+    lock(stream)
     existing = ModelVersion.objects.filter(stream=stream, bundle=bundle).first()
     if existing is not None:
         return existing
@@ -68,7 +68,7 @@ def _register(
     )
     if not stream.revisions.filter(kind=StreamRevision.Kind.CONTRACT).exists():
         revise(stream=stream, kind=StreamRevision.Kind.CONTRACT, body=derive(manifest.columns), by=by)
-    _record("model_version.registered", stream, by, {"number": version.number, "bundle": bundle.digest})
+    happened(stream, "model_version.registered", by=by, payload={"number": version.number, "bundle": bundle.digest})
     return version
 
 
@@ -76,7 +76,7 @@ def _register(
 def register_external(*, stream: Stream, name: str, by: Actor) -> ModelVersion:
     """A model that upstream runs: it is gated and audited, but can be neither replayed nor explained here."""
     check_role(by, stream, Role.MODEL_OWNER)
-    _lock(stream)
+    lock(stream)
     version = ModelVersion.objects.create(
         stream=stream,
         number=next_number(stream.model_versions),
@@ -84,7 +84,7 @@ def register_external(*, stream: Stream, name: str, by: Actor) -> ModelVersion:
         name=name,
         created_by=str(by),
     )
-    _record("model_version.registered", stream, by, {"number": version.number, "name": name})
+    happened(stream, "model_version.registered", by=by, payload={"number": version.number, "name": name})
     return version
 
 
@@ -97,7 +97,7 @@ def roll_out(*, primary: ModelVersion, by: Actor, reason: str = "") -> Rollout:
         raise Conflict(
             f"Bundle {primary.bundle} is {primary.bundle.state}, so it cannot serve.", code="bundle_not_ready"
         )
-    _lock(stream)
+    lock(stream)
     rollout = Rollout.objects.create(
         stream=stream,
         generation=next_number(stream.rollouts, "generation"),
@@ -107,11 +107,11 @@ def roll_out(*, primary: ModelVersion, by: Actor, reason: str = "") -> Rollout:
     RolloutMember.objects.create(rollout=rollout, model_version=primary, role=RolloutMember.Role.PRIMARY)
     Stream.objects.filter(pk=stream.pk).update(live_rollout=rollout)
     stream.live_rollout = rollout
-    _record(
-        "rollout.promoted",
+    happened(
         stream,
-        by,
-        {"generation": rollout.generation, "primary": primary.number, "reason": reason},
+        "rollout.promoted",
+        by=by,
+        payload={"generation": rollout.generation, "primary": primary.number, "reason": reason},
     )
     return rollout
 
@@ -172,20 +172,3 @@ def _store(files: Mapping[str, bytes], manifest: dict[str, Any]) -> Bundle:
             for number, start in enumerate(range(0, max(len(content), 1), CHUNK_BYTES))
         )
     return bundle
-
-
-def _lock(stream: Stream) -> None:
-    Stream.objects.select_for_update(of=("self",), no_key=True).get(pk=stream.pk)
-
-
-def _record(type_: str, stream: Stream, by: Actor, payload: dict[str, Any]) -> None:
-    events.record(
-        events.Happening(
-            type=type_,
-            subject=f"stream:{stream.pk}",
-            actor=str(by),
-            payload=payload,
-            team_id=stream.team_id,
-            stream_id=stream.pk,
-        )
-    )

@@ -20,6 +20,6 @@ def find(request: HttpRequest) -> HttpResponse:
         "text": text,
         "stream": stream,
         "streams": list(Stream.objects.visible_to(actor).order_by("name", "pk")),
-        "cases": cases,
+        "cases": queries.with_states(actor, cases),
     }
     return render(request, "find/find.html", context)

@@ -55,7 +55,7 @@ def submit(request: HttpRequest, review_id: UUID) -> HttpResponse:
             claim_token=_claim_token(request),
             answer=request.POST.get("answer", ""),
             stage=request.POST.get("stage"),
-            note=request.POST.get("note", ""),
+            note=_note(request),
             generation=_generation(request),
             by=actor,
         )
@@ -101,7 +101,7 @@ def extend(request: HttpRequest, review_id: UUID, claim_token: UUID) -> JsonResp
 
 @require_POST
 def draft(request: HttpRequest, review_id: UUID) -> HttpResponse:
-    verdicts.save_draft(review_id=review_id, note=request.POST.get("note", ""), by=actor_of(request))
+    verdicts.save_draft(review_id=review_id, note=_note(request), by=actor_of(request))
     return HttpResponse(status=204)
 
 
@@ -131,6 +131,11 @@ def _amended(request: HttpRequest, review_id: UUID, refusal: PreconditionFailed)
         "queue_url": reverse("queue", args=[review.stream.slug]),
     }
     return render(request, "review/amended.html", context, status=412)
+
+
+def _note(request: HttpRequest) -> str:
+    """The note without NUL, which cannot be stored and must not cost the answer."""
+    return request.POST.get("note", "").replace("\0", "")
 
 
 def _claim_token(request: HttpRequest) -> UUID:
