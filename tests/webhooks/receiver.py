@@ -50,7 +50,11 @@ class Receiver:
     def _handler(receiver) -> type[BaseHTTPRequestHandler]:  # noqa: N805 the inner class has a self of its own
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
+                length = int(self.headers["Content-Length"])
+                body = self.rfile.read(length)
+                if len(body) < length:  # the sender was killed between its headers and its body: nothing has come
+                    self.close_connection = True
+                    return
                 with receiver.lock:
                     headers = {name.lower(): value for name, value in self.headers.items()}
                     receiver.received.append(Received(self.path, headers, body))
