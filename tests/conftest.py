@@ -10,7 +10,7 @@ from reviewapp.registry.models import Stream
 from tests import guards
 from tests.factories import streams
 
-pytest_plugins = ["tests.people"]
+pytest_plugins = ["tests.people", "tests.demo.installation"]
 
 guards.block_other_machines()
 

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 import requests
 
+from tests.demo.installation import PATIENCE, Demo
 from tests.e2e.browsers import browser
-from tests.e2e.installation import Installation
 from tests.e2e.receiver import receiving
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(2 * PATIENCE)]
 
 
 @pytest.fixture(scope="module")
@@ -21,35 +21,25 @@ def chromium():
 
 
 @pytest.fixture(scope="module")
-def installation(chromium, tmp_path_factory):
-    running = Installation(tmp_path_factory.mktemp("installation"))
-    try:
-        running.start()
-        yield running
-    finally:
-        running.stop()
-
-
-@pytest.fixture(scope="module")
 def receiver():
     with receiving() as listening:
         yield listening
 
 
 @pytest.fixture(scope="module")
-def secret(installation, chromium, receiver):
+def secret(demo, chromium, receiver):
     """The signing secret of an endpoint that a lead creates in the browser."""
-    page = sign_in(chromium, installation, "lead")
-    page.goto(f"{installation.url}/endpoints")
+    page = sign_in(chromium, demo, "lead")
+    page.goto(f"{demo.root}/endpoints")
     page.get_by_label("Address").fill(receiver.url)
     page.get_by_role("button", name="Create").click()
     return page.locator("code.secret").inner_text()
 
 
 @pytest.fixture
-def reviewer(installation, chromium):
+def reviewer(demo, chromium):
     """A reviewer's page; afterwards the browser must have found nothing to complain of."""
-    page = sign_in(chromium, installation, "reviewer")
+    page = sign_in(chromium, demo, "reviewer")
     complaints: list[str] = []
     page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: complaints.append(str(error)))
@@ -58,20 +48,20 @@ def reviewer(installation, chromium):
     assert not complaints
 
 
-def sign_in(chromium: Any, installation: Installation, role: str) -> Any:
-    person = installation.demo["people"][role]
+def sign_in(chromium: Any, demo: Demo, role: str) -> Any:
+    person = demo.summary["people"][role]
     page = chromium.new_context(viewport={"width": 1440, "height": 900}).new_page()
-    page.goto(installation.url)
+    page.goto(demo.root)
     page.get_by_label("Email").fill(person["email"])
     page.get_by_label("Password").fill(person["password"])
     page.get_by_role("button", name="Sign in").click()
-    page.wait_for_url(f"{installation.url}/")
+    page.wait_for_url(f"{demo.root}/")
     return page
 
 
-def claim(page: Any, installation: Installation, stream: str, mode: str) -> str:
+def claim(page: Any, demo: Demo, stream: str, mode: str) -> str:
     """Claim the first waiting review of a mode by keyboard; answers upstream's id of its case."""
-    page.goto(f"{installation.url}/s/{stream}/queue")
+    page.goto(f"{demo.root}/s/{stream}/queue")
     page.locator("#queue-list tbody tr", has_text=mode).first.locator("a").click()
     page.wait_for_url("**/reviews/*")
     page.keyboard.press("Enter")
@@ -79,25 +69,25 @@ def claim(page: Any, installation: Installation, stream: str, mode: str) -> str:
     return page.locator("h1").inner_text()
 
 
-def labels(installation: Installation, stream: str) -> list[dict[str, Any]]:
-    address = f"{installation.url}/api/v1/streams/{stream}/labels"
-    headers = {"Authorization": f"Bearer {installation.demo['api_key']}"}
+def labels(demo: Demo, stream: str) -> list[dict[str, Any]]:
+    address = f"{demo.root}/api/v1/streams/{stream}/labels"
+    headers = {"Authorization": f"Bearer {demo.summary['api_key']}"}
     answer = requests.get(address, params={"format": "jsonl", "limit": 1000}, headers=headers, timeout=20)
     assert answer.status_code == 200, answer.text
     return [json.loads(line) for line in answer.text.splitlines()]
 
 
-def label_of(installation: Installation, stream: str, external_id: str) -> dict[str, Any]:
-    return [entry for entry in labels(installation, stream) if entry.get("external_id") == external_id][-1]
+def label_of(demo: Demo, stream: str, external_id: str) -> dict[str, Any]:
+    return [entry for entry in labels(demo, stream) if entry.get("external_id") == external_id][-1]
 
 
 def decided(external_id: str) -> Any:
     return lambda event: event["type"] == "decision.made" and event["data"]["external_id"] == external_id
 
 
-def test_digits_are_read_with_the_evidence_beside_them(installation, receiver, secret, reviewer):
+def test_digits_are_read_with_the_evidence_beside_them(demo, receiver, secret, reviewer):
     page = reviewer
-    case = claim(page, installation, "digit-reading", "assisted")
+    case = claim(page, demo, "digit-reading", "assisted")
     page.get_by_role("heading", name="Prediction").wait_for()
     page.get_by_text("Base value").wait_for(timeout=30_000)
     assert page.locator(".probabilities tbody tr").count() == 10
@@ -112,16 +102,16 @@ def test_digits_are_read_with_the_evidence_beside_them(installation, receiver, s
     page.keyboard.press("8")
     page.get_by_text("Saved “8”").wait_for()
 
-    label = label_of(installation, "digit-reading", case)
+    label = label_of(demo, "digit-reading", case)
     assert (label["class"], label["source"], label["is_honest"]) == ("8", "review", False)
     event = receiver.wait_for(decided(case), secret=secret)
     assert event["data"]["decision"]["class"] == "8"
     assert event["data"]["decision"]["source"] == "human"
 
 
-def test_tumours_are_answered_before_the_evidence_and_the_answer_is_kept(installation, receiver, secret, reviewer):
+def test_tumours_are_answered_before_the_evidence_and_the_answer_is_kept(demo, receiver, secret, reviewer):
     page = reviewer
-    case = claim(page, installation, "tumour-triage", "commit then reveal")
+    case = claim(page, demo, "tumour-triage", "commit then reveal")
     source = page.content()
     assert "Prediction" not in source
     assert 'class="shap' not in source
@@ -134,17 +124,15 @@ def test_tumours_are_answered_before_the_evidence_and_the_answer_is_kept(install
     page.keyboard.press("Enter")
     page.get_by_text("Saved “malignant”").wait_for()
 
-    label = label_of(installation, "tumour-triage", case)
+    label = label_of(demo, "tumour-triage", case)
     assert (label["class"], label["source"], label["is_honest"]) == ("malignant", "review", True)
     event = receiver.wait_for(decided(case), secret=secret)
     assert event["data"]["decision"]["class"] == "malignant"
 
 
-def test_an_audit_is_answered_blind(installation, reviewer):
+def test_an_audit_is_answered_blind(demo, reviewer):
     page = reviewer
-    page.goto(f"{installation.url}/s/digit-reading/queue")
-    page.keyboard.press("Enter")
-    page.locator(".verdict-bar").wait_for()
+    claim(page, demo, "digit-reading", "blind")
 
     source = page.content().split("<main", 1)[1]
     assert "without knowing what the model says" in source
