@@ -105,7 +105,7 @@ TEMPLATES: list[dict[str, Any]] = [
 # One code path: the embedded server and a given one differ only in where they listen.
 DATABASES: dict[str, dict[str, Any]] = {
     "default": {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "reviewapp.database",
         "CONN_MAX_AGE": None,
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {},
@@ -117,6 +117,8 @@ _timeouts = {
     "statement_timeout": env.text("DATABASE_STATEMENT_TIMEOUT", "15s"),
     "idle_in_transaction_session_timeout": env.text("DATABASE_IDLE_TIMEOUT", "30s"),
 }
+# Only statements that ask for it are prepared (reviewapp.writing.execute); Django's own never are.
+DATABASES["default"]["OPTIONS"].setdefault("prepare_threshold", 5)
 DATABASES["default"]["OPTIONS"].setdefault("options", " ".join(f"-c {k}={v}" for k, v in _timeouts.items()))
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

@@ -10,8 +10,8 @@ import msgspec
 import uuid_utils.compat as uuid
 from django.db.models.functions import Now
 
-from reviewapp.copying import copy_rows
 from reviewapp.events.models import Event, OutboxEntry
+from reviewapp.writing import write_rows
 
 # Event types that leave the house by webhook; every other event stays in the audit trail.
 PUBLISHED = frozenset(
@@ -58,7 +58,7 @@ def record(happening: Happening) -> Event:
 def record_many(happenings: Sequence[Happening], *, at: datetime) -> None:
     """Append many events by COPY; `at` is the database's time of the transaction."""
     written_at = at.isoformat()
-    copy_rows(
+    write_rows(
         "events_event",
         ", ".join([*_COLUMNS, "created_at"]),
         ((*_values(happening), written_at) for happening in happenings),
@@ -69,7 +69,7 @@ def record_many(happenings: Sequence[Happening], *, at: datetime) -> None:
         if happening.type in PUBLISHED
     ]
     if published:
-        copy_rows("events_outboxentry", "event_id, available_at", published)
+        write_rows("events_outboxentry", "event_id, available_at", published)
         _hurry_relay()
 
 

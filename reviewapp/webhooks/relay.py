@@ -1,16 +1,17 @@
 """The relay: a released outbox entry becomes one delivery per subscribed endpoint, in one transaction."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
 
 from reviewapp.celery import enqueue
 from reviewapp.crashpoints import crashpoint
-from reviewapp.events.models import OutboxEntry
 from reviewapp.gating.models import Hold
-from reviewapp.webhooks.models import Delivery, Endpoint
+from reviewapp.webhooks.models import Delivery
+from reviewapp.writing import array, execute, fresh_id, together, write_rows
 
 DELIVER_TASK = "webhooks.deliver"
 BATCH = 500
@@ -35,6 +36,13 @@ WHERE o.available_at <= clock_timestamp()
 ORDER BY o.available_at, o.event_id
 LIMIT %(limit)s
 """
+_TAKE = f"{_DUE} FOR UPDATE OF o SKIP LOCKED"
+_ENDPOINTS = """
+SELECT e.id, e.team_id::text, e.event_types,
+    ARRAY(SELECT s.stream_id::text FROM webhooks_endpoint_streams s WHERE s.endpoint_id = e.id)
+FROM webhooks_endpoint e WHERE e.state <> 'disabled' ORDER BY e.id
+"""
+_DONE = "DELETE FROM events_outboxentry WHERE event_id = ANY(%s::uuid[])"
 HELD_SCOPES = [Hold.Scope.DELIVERIES.value, Hold.Scope.ALL.value]
 
 
@@ -49,17 +57,29 @@ class _Released:
     subject: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Listener:
+    """An endpoint; without event types or streams it hears all of its team's."""
+
+    endpoint_id: UUID
+    team_id: str
+    event_types: Sequence[str]
+    streams: Sequence[str]
+
+
 def relay_batch() -> int:
     """Turn released outbox entries into deliveries; answers how many. Safe to run anywhere, at any time."""
     with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute(f"{_DUE} FOR UPDATE OF o SKIP LOCKED", {"scopes": HELD_SCOPES, "limit": BATCH})
-            released = [_Released(*row) for row in cursor.fetchall()]
+        with together(2):
+            taken = execute(_TAKE, {"scopes": HELD_SCOPES, "limit": BATCH})
+            listening = execute(_ENDPOINTS, [])
+        released = [_Released(*row) for row in taken]
         if not released:
             return 0
-        deliveries = _deliveries(released)
-        Delivery.objects.bulk_create(deliveries)
-        OutboxEntry.objects.filter(pk__in=[event.id for event in released]).delete()
+        deliveries = _deliveries(released, [_Listener(*row) for row in listening])
+        with together(len(deliveries)):
+            write_rows("webhooks_delivery", "id, event_id, endpoint_id, case_id, sequence, state, attempts", deliveries)
+            execute(_DONE, [array(event.id for event in released)])
         if deliveries:
             enqueue(DELIVER_TASK)
     crashpoint("delivering.after_relay")
@@ -73,26 +93,20 @@ def is_due() -> bool:
         return cursor.fetchone() is not None
 
 
-def _deliveries(released: Iterable[_Released]) -> list[Delivery]:
-    endpoints = [
-        (endpoint, frozenset(str(stream.pk) for stream in endpoint.streams.all()))
-        for endpoint in Endpoint.objects.exclude(state=Endpoint.State.DISABLED)
-        .prefetch_related("streams")
-        .order_by("pk")
-    ]
+def _deliveries(released: Sequence[_Released], listeners: Sequence[_Listener]) -> list[tuple[Any, ...]]:
     return [
-        Delivery(event_id=event.id, endpoint=endpoint, case_id=event.case_id, sequence=event.sequence)
+        (fresh_id(), event.id, listener.endpoint_id, event.case_id, event.sequence, Delivery.State.PENDING.value, 0)
         for event in released
-        for endpoint, streams in endpoints
-        if _is_subscribed(endpoint, streams, event)
+        for listener in listeners
+        if _is_subscribed(listener, event)
     ]
 
 
-def _is_subscribed(endpoint: Endpoint, streams: frozenset[str], event: _Released) -> bool:
-    if str(endpoint.team_id) != event.team_id:
+def _is_subscribed(listener: _Listener, event: _Released) -> bool:
+    if listener.team_id != event.team_id:
         return False
     if event.type == PING:
-        return event.subject == f"endpoint:{endpoint.pk}"
-    if endpoint.event_types and event.type not in endpoint.event_types:
+        return event.subject == f"endpoint:{listener.endpoint_id}"
+    if listener.event_types and event.type not in listener.event_types:
         return False
-    return not streams or event.stream_id in streams
+    return not listener.streams or event.stream_id in listener.streams

@@ -3,7 +3,7 @@
 import threading
 from typing import Any
 
-from reviewapp.cases.tasks import SLICE_SECONDS, drain
+from reviewapp.cases.tasks import GATHERING_SECONDS, SLICE_SECONDS, drain
 from reviewapp.celery import task, waker
 from reviewapp.events.actions import RELAY_TASK
 from reviewapp.webhooks import relay as relaying
@@ -17,7 +17,7 @@ _sender = threading.Lock()
 @task(name=RELAY_TASK)
 def relay(**_: Any) -> None:
     """Turn released events into deliveries."""
-    drain(RELAY_TASK, relaying.relay_batch)
+    drain(RELAY_TASK, relaying.relay_batch, after=GATHERING_SECONDS)
 
 
 @task(name=relaying.DELIVER_TASK)

@@ -28,7 +28,8 @@ pytestmark = [pytest.mark.faults, pytest.mark.django_db(transaction=True)]
 
 # Who sends first decides which of the two ways of intake dies.
 POINTS = [
-    *((f"intake.{step}", first) for step in ("before_write", "before_commit", "after_commit") for first in (ONE, MANY)),
+    *((f"intake.{step}", first) for step in ("before_write", "after_commit") for first in (ONE, MANY)),
+    ("intake.before_commit", MANY),  # a single case is one statement, which commits itself
     ("scoring.after_claim", ONE),
     ("scoring.after_predict", ONE),
     ("scoring.before_commit", ONE),

@@ -9,15 +9,15 @@ from uuid import UUID
 import msgspec
 import structlog
 import uuid_utils.compat as uuid
-from django.db import connection, transaction
+from django.db import transaction
 
 from reviewapp import inference_client
 from reviewapp.cases.actions import work
 from reviewapp.cases.loading import loaded
 from reviewapp.cases.models import Explanation
-from reviewapp.copying import copy_rows
 from reviewapp.crashpoints import crashpoint
 from reviewapp.registry.models import Bundle
+from reviewapp.writing import array, execute, write_rows
 
 if TYPE_CHECKING:
     from inference.explain import Explanation as Explained
@@ -45,14 +45,13 @@ def explain_batch() -> int:
         return 0
     crashpoint("explaining.after_claim")
     by_bundle = _load(lease)
-    bundles = Bundle.objects.defer("manifest").in_bulk(list(by_bundle))
     orphans = set(lease.ids) - {one.row.id for group in by_bundle.values() for one in group}
     if orphans:
         work.finish(token=lease.token, ids=sorted(orphans))
     for place, (digest, group) in enumerate(by_bundle.items()):
         if place:
             work.extend(token=lease.token)
-        _explain(lease.token, bundles[digest], group)
+        _explain(lease.token, Bundle(digest=digest), group)
     return len(lease.rows)
 
 
@@ -68,9 +67,7 @@ WHERE p.id = ANY(%s::uuid[])
 def _load(lease: work.Lease) -> dict[str, list[Waiting]]:
     """What can be explained, by bundle. An amendment since the prediction has another generation's input."""
     rows = {row.subject: row for row in lease.rows}
-    with connection.cursor() as cursor:
-        cursor.execute(_LOAD, [list(rows)])
-        found = cursor.fetchall()
+    found = execute(_LOAD, [array(rows)])
     by_bundle: dict[str, list[Waiting]] = defaultdict(list)
     for prediction_id, digest, answer, features in found:
         one = Waiting(rows[str(prediction_id)], prediction_id, answer, msgspec.json.decode(features))
@@ -97,14 +94,14 @@ def _explain(token: UUID, bundle: Bundle, group: Sequence[Waiting]) -> None:
         crashpoint("explaining.before_commit")
 
 
+_KNOWN = "SELECT prediction_id, method FROM cases_explanation WHERE prediction_id = ANY(%s::uuid[])"
+
+
 def _write(explained: "Sequence[tuple[Waiting, Explained]]") -> None:
     """Store them; what was explained by the same method before stays. The work row keeps everybody else away."""
-    known = set(
-        Explanation.objects.filter(prediction__in=[one.prediction_id for one, _ in explained]).values_list(
-            "prediction_id", "method"
-        )
-    )
-    copy_rows(
+    ids = array(one.prediction_id for one, _ in explained)
+    known = set(execute(_KNOWN, [ids]))
+    write_rows(
         "cases_explanation",
         "id, prediction_id, method, state, failure, class, output_space, base_value, output_value, residual, "
         "is_additive, background, attributions",

@@ -13,12 +13,12 @@ from django.db import IntegrityError, connection, transaction
 from reviewapp.cases.actions import external
 from reviewapp.cases.submissions import Submission
 from reviewapp.celery import enqueue
-from reviewapp.copying import copy_rows, fresh_id
 from reviewapp.crashpoints import crashpoint
 from reviewapp.domain import sampling
 from reviewapp.events import actions as events
 from reviewapp.registry.actors import Actor
 from reviewapp.registry.models import Stream
+from reviewapp.writing import execute, fresh_id, write_rows
 
 INFERENCE_TASK = "cases.drain_inference"
 
@@ -102,15 +102,13 @@ def receive_one(*, stream: Stream, submission: Submission, by: Actor, traceparen
         *(str(case_id), traceparent),
         *event_values,
     ]
-    with transaction.atomic(), connection.cursor() as cursor:
-        crashpoint("intake.before_write")
-        cursor.execute(_ONE.format(event=event), values)
-        row = cursor.fetchone()
-        if row is None:
-            return _seen_before(stream, submission)
-        crashpoint("intake.before_commit")
-        transaction.on_commit(lambda: crashpoint("intake.after_commit"))
-        enqueue(INFERENCE_TASK)
+    crashpoint("intake.before_write")
+    # One statement is a transaction of its own, without the trips of BEGIN and COMMIT.
+    row = execute(_ONE.format(event=event), values).fetchone()
+    if row is None:
+        return _seen_before(stream, submission)
+    transaction.on_commit(lambda: crashpoint("intake.after_commit"))
+    enqueue(INFERENCE_TASK)
     return Receipt("created", submission.external_id, case_id, row[0])
 
 
@@ -194,7 +192,7 @@ _CASE_COLUMNS = (
 
 def _write_cases(stream: Stream, arrivals: Sequence[Arrival], now: datetime) -> None:
     due_at, written_at, stream_id = (now + stream.sla).isoformat(), now.isoformat(), str(stream.pk)
-    copy_rows(
+    write_rows(
         "cases_case",
         _CASE_COLUMNS,
         (
@@ -252,7 +250,7 @@ def _in_order(arrivals: Sequence[Arrival]) -> list[Arrival]:
 
 def _write(stream: Stream, arrivals: list[Arrival], by: Actor, traceparent: str, now: datetime) -> None:
     written_at = now.isoformat()
-    copy_rows(
+    write_rows(
         "cases_caseinput",
         "id, case_id, generation, features, context, observed_at, received_at",
         (
@@ -278,7 +276,7 @@ def _hand_on(stream: Stream, arrivals: list[Arrival], traceparent: str, now: dat
     to_score = [arrival for arrival in arrivals if arrival.submission.probabilities is None]
     if to_score:
         at = now.isoformat()
-        copy_rows(
+        write_rows(
             "cases_work",
             "kind, subject, generation, priority, attempts, run_after, is_dead, last_error, traceparent, created_at",
             (("score", arrival.subject, 1, 0, 0, at, False, "", traceparent, at) for arrival in to_score),

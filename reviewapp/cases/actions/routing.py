@@ -1,20 +1,19 @@
 """Routing: the gate's ruling on fresh predictions and everything that follows from it, in one transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import msgspec
-from django.db import connection
 
 from reviewapp.celery import enqueue
-from reviewapp.copying import array, copy_rows, fresh_id
 from reviewapp.domain import gate
 from reviewapp.domain.gate import Route, Ruling
 from reviewapp.events import actions as events
 from reviewapp.gating.rulebook import Rulebook
+from reviewapp.writing import array, execute, fresh_id, together, write_rows
 
 DECISION_EVENT = "decision.made"
 EXPLAIN_TASK = "cases.drain_explain"
@@ -61,25 +60,36 @@ class Routed:
     event_id: str
 
 
-def apply(*, rulebook: Rulebook, batch: Sequence[Scored], now: datetime) -> int:
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """The work rows under whose lease the batch was scored; they end with it, and whose lease is lost is left alone."""
+
+    token: UUID
+    ids: Sequence[int]
+
+
+def apply(*, rulebook: Rulebook, batch: Sequence[Scored], now: datetime, fence: Fence | None = None) -> int:
     """Rule on every case of the batch that still waits for it, and write the consequences.
 
     Prediction always; decision, event and outbox entry on `auto`; review on `review` and for audits; embedding and
     the explanation's work where a person will look. Call it inside a transaction that holds the rulebook's lock.
     """
     ruled = [(scored, _rule(scored, rulebook)) for scored in batch]
-    sequences = _move(ruled)
+    sequences = _move(ruled, fence)
     routed = [
         Routed(scored, ruling, fresh_id(), sequences[scored.case_id], fresh_id())
         for scored, ruling in ruled
         if scored.case_id in sequences
     ]
-    _write_predictions(routed, rulebook, now)
-    _write_decisions([one for one in routed if one.ruling.route is Route.AUTO], rulebook, now)
-    _write_events(routed, rulebook, now)
+    automatic = [one for one in routed if one.ruling.route is Route.AUTO]
     looked_at = [one for one in routed if one.ruling.route is Route.REVIEW or one.ruling.is_audited]
-    _write_reviews(looked_at, rulebook, now)
-    _write_evidence(looked_at, rulebook, now)
+    previous = _last_decisions([one.scored.case_id for one in automatic if one.scored.generation > 1])
+    with together(len(routed)):
+        _write_predictions(routed, rulebook, now)
+        _write_decisions(automatic, previous, rulebook, now)
+        _write_events(routed, rulebook, now)
+        _write_reviews(looked_at, rulebook, now)
+        _write_evidence(looked_at, rulebook, now)
     return len(routed)
 
 
@@ -102,27 +112,38 @@ def facts(coin: float, rulebook: Rulebook) -> gate.Facts:
     )
 
 
-def _move(ruled: Sequence[tuple[Scored, Ruling]]) -> dict[str, int]:
+_MOVE = """
+WITH wanted AS (SELECT * FROM unnest(%(ids)s::uuid[], %(generations)s::int[], %(states)s::text[])
+    AS wanted(id, generation, state)) {fence}
+UPDATE cases_case c SET state = wanted.state, num_events = num_events + 1
+FROM wanted {fenced}
+WHERE c.id = wanted.id AND c.generation = wanted.generation AND c.state = 'scoring'
+RETURNING c.id::text, c.num_events
+"""
+_MOVE_FREELY = _MOVE.format(fence="", fenced="")
+_MOVE_FENCED = _MOVE.format(
+    fence=""", mine AS (
+    DELETE FROM cases_work WHERE id = ANY(%(work)s::bigint[]) AND lease_token = %(token)s RETURNING subject, generation
+)""",
+    fenced="JOIN mine ON mine.subject = wanted.id::text AND mine.generation = wanted.generation",
+)
+_STATES = {Route.AUTO: "decided", Route.REVIEW: "in_review"}
+
+
+def _move(ruled: Sequence[tuple[Scored, Ruling]], fence: Fence | None) -> dict[str, int]:
     """Move the cases that still wait in this generation; answers the number of each one's event."""
-    sequences: dict[str, int] = {}
-    with connection.cursor() as cursor:
-        for route, state in ((Route.AUTO, "decided"), (Route.REVIEW, "in_review")):
-            chosen = [scored for scored, ruling in ruled if ruling.route is route]
-            if not chosen:
-                continue
-            cursor.execute(
-                "UPDATE cases_case c SET state = %s, num_events = num_events + 1 "
-                "FROM unnest(%s::uuid[], %s::int[]) AS wanted(id, generation) "
-                "WHERE c.id = wanted.id AND c.generation = wanted.generation AND c.state = 'scoring' "
-                "RETURNING c.id::text, c.num_events",
-                [state, array(one.case_id for one in chosen), array(one.generation for one in chosen)],
-            )
-            sequences.update(cursor.fetchall())
-    return sequences
+    values = {
+        "ids": array(scored.case_id for scored, _ in ruled),
+        "generations": array(scored.generation for scored, _ in ruled),
+        "states": array(_STATES[ruling.route] for _, ruling in ruled),
+    }
+    if fence is None:
+        return dict(execute(_MOVE_FREELY, values))
+    return dict(execute(_MOVE_FENCED, {**values, "work": array(fence.ids), "token": fence.token}))
 
 
 def _write_predictions(routed: Sequence[Routed], rulebook: Rulebook, now: datetime) -> None:
-    copy_rows(
+    write_rows(
         "cases_prediction",
         "id, case_id, model_version_id, role, generation, class, probabilities, confidence, novelty, "
         "provider, latency, route, reasons, policy_version_id, threshold, inclusion_probability, created_at",
@@ -151,11 +172,10 @@ def _write_predictions(routed: Sequence[Routed], rulebook: Rulebook, now: dateti
     )
 
 
-def _write_decisions(automatic: Sequence[Routed], rulebook: Rulebook, now: datetime) -> None:
+def _write_decisions(
+    automatic: Sequence[Routed], previous: Mapping[str, tuple[UUID, int]], rulebook: Rulebook, now: datetime
+) -> None:
     """Decisions of cases that may have been decided before an amendment: the chain goes on where it ended."""
-    if not automatic:
-        return
-    previous = _last_decisions([one.scored.case_id for one in automatic if one.scored.generation > 1])
     rows = []
     for one in automatic:
         last_id, last_sequence = previous.get(one.scored.case_id, (None, 0))
@@ -177,7 +197,7 @@ def _write_decisions(automatic: Sequence[Routed], rulebook: Rulebook, now: datet
                 now,
             )
         )
-    copy_rows(
+    write_rows(
         "cases_decision",
         "id, case_id, sequence, supersedes_id, source, class, generation, prediction_id, prediction_route, "
         "model_version_id, policy_version_id, event_id, actor, decided_at",
@@ -188,13 +208,12 @@ def _write_decisions(automatic: Sequence[Routed], rulebook: Rulebook, now: datet
 def _last_decisions(case_ids: Sequence[str]) -> dict[str, tuple[UUID, int]]:
     if not case_ids:
         return {}
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT DISTINCT ON (case_id) case_id::text, id, sequence FROM cases_decision "
-            "WHERE case_id = ANY(%s::uuid[]) ORDER BY case_id, sequence DESC",
-            [array(case_ids)],
-        )
-        return {row[0]: (row[1], row[2]) for row in cursor.fetchall()}
+    found = execute(
+        "SELECT DISTINCT ON (case_id) case_id::text, id, sequence FROM cases_decision "
+        "WHERE case_id = ANY(%s::uuid[]) ORDER BY case_id, sequence DESC",
+        [array(case_ids)],
+    )
+    return {case_id: (decision_id, sequence) for case_id, decision_id, sequence in found}
 
 
 def _write_events(routed: Sequence[Routed], rulebook: Rulebook, now: datetime) -> None:
@@ -244,7 +263,7 @@ def _payload(one: Routed, rulebook: Rulebook) -> dict[str, Any]:
 
 def _write_reviews(looked_at: Sequence[Routed], rulebook: Rulebook, now: datetime) -> None:
     mode, stream_id = rulebook.stream.review_mode, str(rulebook.stream.pk)
-    copy_rows(
+    write_rows(
         "cases_review",
         "id, case_id, stream_id, generation, kind, round, mode, prediction_id, reasons, "
         "inclusion_probability, state, priority, due_at, created_at",
@@ -273,7 +292,7 @@ def _write_reviews(looked_at: Sequence[Routed], rulebook: Rulebook, now: datetim
 def _write_evidence(looked_at: Sequence[Routed], rulebook: Rulebook, now: datetime) -> None:
     embedded = [one.scored for one in looked_at if one.scored.embedding is not None]
     if embedded:
-        copy_rows(
+        write_rows(
             "cases_embedding",
             "id, stream_id, case_id, generation, space, vector",
             (
@@ -290,7 +309,7 @@ def _write_evidence(looked_at: Sequence[Routed], rulebook: Rulebook, now: dateti
         )
     explained = [one for one in looked_at if one.scored.is_explainable]
     if explained:
-        copy_rows(
+        write_rows(
             "cases_work",
             "kind, subject, generation, priority, attempts, run_after, is_dead, last_error, traceparent, created_at",
             (("explain", one.prediction_id, 1, 0, 0, now, False, "", one.scored.traceparent, now) for one in explained),

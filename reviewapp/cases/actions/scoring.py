@@ -4,20 +4,20 @@ import time
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from functools import lru_cache
 from uuid import UUID
 
 import structlog
-from django.db import connection, transaction
+from django.db import transaction
 
 from reviewapp import inference_client
 from reviewapp.cases.actions import routing, unscored, work
 from reviewapp.cases.loading import loaded
-from reviewapp.copying import array
 from reviewapp.crashpoints import crashpoint
 from reviewapp.domain import gate
 from reviewapp.gating import rulebook as rulebooks
 from reviewapp.registry.models import Bundle, ModelVersion
+from reviewapp.writing import array, execute
 
 log = structlog.get_logger(__name__)
 
@@ -39,6 +39,7 @@ class Waiting:
     generation: int
     coin: float
     due_at: str
+    rollout_id: UUID | None
 
 
 class RolloutChanged(Exception):
@@ -56,12 +57,12 @@ def score_batch() -> int:
     if stale:
         # Amended or decided meanwhile: another row, or nobody, waits for this score.
         work.finish(token=lease.token, ids=sorted(stale))
-    by_stream: dict[UUID, list[Waiting]] = defaultdict(list)
+    groups: dict[tuple[UUID, UUID | None], list[Waiting]] = defaultdict(list)
     for one in waiting:
-        by_stream[one.stream_id].append(one)
-    for stream_id, group in by_stream.items():
+        groups[one.stream_id, one.rollout_id].append(one)
+    for (_, rollout_id), group in groups.items():
         for part in _apart(group):
-            _score(lease.token, stream_id, part)
+            _score(lease.token, rollout_id, part)
     return len(lease.rows)
 
 
@@ -71,23 +72,23 @@ def _apart(group: Sequence[Waiting]) -> list[list[Waiting]]:
     return ([fresh] if fresh else []) + [[one] for one in group if one.row.attempts > 1]
 
 
-def _score(token: UUID, stream_id: UUID, group: list[Waiting]) -> None:
+def _score(token: UUID, rollout_id: UUID | None, group: list[Waiting]) -> None:
     try:
-        _score_or_raise(token, stream_id, group)
+        _score_or_raise(token, rollout_id, group)
     except RolloutChanged:
         work.give_back(token=token, ids=[one.row.id for one in group], is_try=False)
     except Exception as error:
         if len(group) > 1:
             middle = len(group) // 2
-            _score(token, stream_id, group[:middle])
-            _score(token, stream_id, group[middle:])
+            _score(token, rollout_id, group[:middle])
+            _score(token, rollout_id, group[middle:])
             return
         log.exception("scoring.failed", case_id=str(group[0].case_id))
         _give_up_or_back(token, group[0], error)
 
 
-def _score_or_raise(token: UUID, stream_id: UUID, group: list[Waiting]) -> None:
-    version, rollout_id = _primary(stream_id)
+def _score_or_raise(token: UUID, rollout_id: UUID | None, group: list[Waiting]) -> None:
+    version = _primary(rollout_id) if rollout_id else None
     exhausted = [one for one in group if one.row.attempts > work.MAX_ATTEMPTS]
     if version is None or version.bundle is None:
         _to_people(token, group, gate.MODEL_UNAVAILABLE)
@@ -98,35 +99,32 @@ def _score_or_raise(token: UUID, stream_id: UUID, group: list[Waiting]) -> None:
     batch = _predict(version, group)
     crashpoint("scoring.after_predict")
     with transaction.atomic():
-        rulebook = rulebooks.read_locked(stream_id)
+        rulebook = rulebooks.read_locked(group[0].stream_id)
         if rulebook.rollout_id != rollout_id:
             raise RolloutChanged
-        kept = work.finish(token=token, ids=[one.row.id for one in group])
-        mine = [scored for one, scored in zip(group, batch, strict=True) if one.row.id in kept]
-        routing.apply(rulebook=rulebook, batch=mine, now=_database_time())
+        fence = routing.Fence(token, [one.row.id for one in group])
+        routing.apply(rulebook=rulebook, batch=batch, now=rulebook.read_at, fence=fence)
         crashpoint("scoring.before_commit")
     crashpoint("scoring.after_commit")
 
 
 # The manifest stays in the database: it is long, and a model that is loaded has read its own.
 _PRIMARY = """
-SELECT s.live_rollout_id, v.id, v.number, v.bundle_id
-FROM registry_stream s
-LEFT JOIN registry_rolloutmember m ON m.rollout_id = s.live_rollout_id AND m.role = 'primary'
-LEFT JOIN registry_modelversion v ON v.id = m.model_version_id
-WHERE s.id = %s
+SELECT v.id, v.stream_id, v.number, v.bundle_id
+FROM registry_rolloutmember m JOIN registry_modelversion v ON v.id = m.model_version_id
+WHERE m.rollout_id = %s AND m.role = 'primary'
 """
 
 
-def _primary(stream_id: UUID) -> tuple[ModelVersion | None, UUID | None]:
-    """The version whose predictions route the stream's cases, and the rollout that says so."""
-    with connection.cursor() as cursor:
-        cursor.execute(_PRIMARY, [stream_id])
-        rollout_id, version_id, number, digest = cursor.fetchone()
-    if version_id is None:
-        return None, rollout_id
+@lru_cache(maxsize=1024)
+def _primary(rollout_id: UUID) -> ModelVersion | None:
+    """The version whose predictions route the stream's cases; a rollout never changes."""
+    row = execute(_PRIMARY, [rollout_id]).fetchone()
+    if row is None:
+        return None
+    version_id, stream_id, number, digest = row
     bundle = Bundle(digest=digest) if digest else None
-    return ModelVersion(id=version_id, stream_id=stream_id, number=number, bundle=bundle), rollout_id
+    return ModelVersion(id=version_id, stream_id=stream_id, number=number, bundle=bundle)
 
 
 def _predict(version: ModelVersion, group: Sequence[Waiting]) -> list[routing.Scored]:
@@ -182,8 +180,10 @@ def _give_up_or_back(token: UUID, one: Waiting, error: Exception) -> None:
 
 
 _LOAD = """
-SELECT i.features::text, c.id::text, c.stream_id, c.external_id, c.generation, c.coin, c.due_at::text
+SELECT i.features::text, c.id::text, c.stream_id, c.external_id, c.generation, c.coin, c.due_at::text,
+    s.live_rollout_id
 FROM cases_case c
+JOIN registry_stream s ON s.id = c.stream_id
 JOIN cases_caseinput i ON i.case_id = c.id AND i.generation = c.generation
 WHERE c.id = ANY(%s::uuid[]) AND c.state = 'scoring'
 """
@@ -191,14 +191,5 @@ WHERE c.id = ANY(%s::uuid[]) AND c.state = 'scoring'
 
 def _load(lease: work.Lease) -> list[Waiting]:
     rows = {(row.subject, row.generation): row for row in lease.rows}
-    with connection.cursor() as cursor:
-        cursor.execute(_LOAD, [array(row.subject for row in lease.rows)])
-        found = cursor.fetchall()
+    found = execute(_LOAD, [array(row.subject for row in lease.rows)])
     return [Waiting(row, *record) for record in found if (row := rows.get((record[1], record[4])))]
-
-
-def _database_time() -> datetime:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT clock_timestamp()")
-        now: datetime = cursor.fetchone()[0]
-    return now

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -17,6 +17,7 @@ from reviewapp.domain.errors import Invalid
 from reviewapp.events import actions as events
 from reviewapp.registry.actors import Actor
 from reviewapp.registry.models import ApiKey, Client, Stream
+from reviewapp.writing import execute
 
 # verb:noun; a key without a scope is refused that call.
 SCOPES = (
@@ -111,9 +112,7 @@ def enter(text: str, *, slug: str | None = None) -> Entrance | None:
     parts = text.split("_", 2)
     if len(parts) != 3 or parts[0] != "rva" or not text.isascii() or not text.isprintable():
         return None
-    with connection.cursor() as cursor:
-        cursor.execute(_ENTER, [f"{USED_EVERY.total_seconds()} seconds", slug, parts[1]])
-        row = cursor.fetchone()
+    row = execute(_ENTER, [f"{USED_EVERY.total_seconds()} seconds", slug, parts[1]]).fetchone()
     if row is None:
         return None
     key = ApiKey.from_db("default", _KEY_COLUMNS, row[: len(_KEY_COLUMNS)])
