@@ -27,14 +27,16 @@ def drain(name: str, one_batch: Callable[[], int], *, after: float = 0.0, linger
     waker.taken(name)
     found_at = time.monotonic()
     end = found_at + SLICE_SECONDS
-    while (now := time.monotonic()) < end:
+    while True:
         if one_batch():
             found_at = time.monotonic()
-        elif now < found_at + linger:
-            time.sleep(LOOK_EVERY)
-        else:
+        elif time.monotonic() >= found_at + linger:
             return
-    waker.wake(name)
+        else:
+            time.sleep(LOOK_EVERY)
+        if time.monotonic() > end:
+            waker.wake(name)
+            return
 
 
 @task(name=INFERENCE_TASK)

@@ -162,3 +162,18 @@ def test_a_task_that_has_used_its_slice_asks_for_another(waker: Waker, monkeypat
 
     assert asked == [TASK]
     assert next(batches) == 2
+
+
+def test_a_task_that_lingers_finds_what_comes_a_moment_later(waker: Waker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks, "waker", waker)
+    batches = [2, 0, 0, 1, 0]
+    taken: list[int] = []
+
+    def one_batch() -> int:
+        taken.append(batches.pop(0) if batches else 0)
+        return taken[-1]
+
+    tasks.drain(TASK, one_batch, linger=0.05)
+
+    assert taken[:5] == [2, 0, 0, 1, 0]
+    assert not any(taken[5:])
