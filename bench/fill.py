@@ -62,7 +62,12 @@ def write(connection: psycopg.Connection[Any], backlog: Backlog, *, batch: int |
 
 def clear(connection: psycopg.Connection[Any]) -> None:
     """Forget all cases; streams, models, policies and people stay."""
-    connection.execute("TRUNCATE cases_case, cases_work, events_event CASCADE")
+    while True:
+        try:
+            connection.execute("TRUNCATE cases_case, cases_work, events_event CASCADE")
+            return
+        except psycopg.errors.DeadlockDetected:  # workers look into these tables in an order of their own
+            continue
 
 
 def settle(connection: psycopg.Connection[Any]) -> None:

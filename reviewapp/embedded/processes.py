@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from reviewapp.embedded.child import ProcessSpec
@@ -16,6 +17,8 @@ STOP_BY = {WEB: 2.0, WORKERS: 6.0, SWEEPER: 6.4, REDIS: 7.0, POSTGRES: 8.5}
 
 WORKER = ("--queues=default,webhooks,monitoring", "--pool=threads", "--concurrency=2")
 SOLO = ("--pool=solo",)
+# On one machine decisions and people come first; explanations and training take the time that is left.
+PATIENT = ("nice", "-n", "10")
 QUIET = ("--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel=WARNING")
 
 
@@ -71,12 +74,17 @@ def application(env: dict[str, str], *, listener: int) -> list[ProcessSpec]:
     return [
         _python("web", WEB, argv=_gunicorn(listener), env=env, pass_fds=(listener,)),
         _python("worker", WORKERS, argv=_celery("worker", *WORKER), env=env),
-        *(_python(name, WORKERS, argv=_celery(name, f"--queues={name}", *SOLO), env=env) for name in LANES),
+        *(_lane(name, env=env) for name in LANES),
         _python("sweeper", SWEEPER, argv=[str(BASE_DIR / "manage.py"), "sweeper"], env=env),
     ]
 
 
 LANES = ("inference", "explain", "train")
+
+
+def _lane(name: str, *, env: dict[str, str]) -> ProcessSpec:
+    spec = _python(name, WORKERS, argv=_celery(name, f"--queues={name}", *SOLO), env=env)
+    return spec if name == "inference" else replace(spec, argv=[*PATIENT, *spec.argv])
 
 
 def _gunicorn(listener: int) -> list[str]:
