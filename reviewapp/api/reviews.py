@@ -20,7 +20,7 @@ from reviewapp.api.pages import PAGE_PARAMETERS, choice_of, newest_first, page, 
 from reviewapp.api.review_output import ReviewOutput, ReviewSummary, SubmittedOutput
 from reviewapp.cases.actions import claims, verdicts
 from reviewapp.cases.models import Review, Verdict
-from reviewapp.cases.permissions import visible_review
+from reviewapp.cases.permissions import SEEN_BY, visible_review
 
 _KEPT = OpenApiResponse(
     Problem, description="`kept: true`: stored as late or second opinion. Without it: the claim or the stage is wrong."
@@ -74,6 +74,7 @@ class ReviewsView(_ReviewsView):
         """Reviews, newest first. The queue gives them out in its own order: see claim."""
         state = choice_of(request, "state", list(Review.State.values)) or Review.State.OPEN
         reviews = Review.objects.visible_to(self.actor).filter(state=state).select_related("stream", "case__stream")
+        reviews = reviews.prefetch_related(*SEEN_BY)
         slug = request.query_params.get("stream")
         if slug is not None:
             reviews = reviews.filter(stream=self.stream(slug))

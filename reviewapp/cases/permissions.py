@@ -53,12 +53,17 @@ def check_sees_model(actor: Actor, case: Case) -> None:
 
 
 def hides_model(actor: Actor, case: Case) -> bool:
-    unseen = case.reviews.filter(state=Review.State.OPEN).exclude(mode=Stream.Mode.ASSISTED)
+    """Whether an open review of the case still forbids it: anybody's for a reviewer, one's own for who oversees."""
     if actor.user is None or actor.is_system:
         return False
-    if not oversees(actor, case.stream):
-        return any(not may_see_evidence(actor, review) for review in unseen)
-    return any(not may_see_evidence(actor, review) for review in unseen.filter(claimed_by=actor.user))
+    unseen = [review for review in case.reviews.all() if not may_see_evidence(actor, review)]
+    if oversees(actor, case.stream):
+        return any(review.claimed_by_id == actor.user.pk for review in unseen)
+    return bool(unseen)
+
+
+# What the two questions here read, for lists.
+SEEN_BY = ("verdicts", "case__reviews__verdicts")
 
 
 def may_see_evidence(actor: Actor, review: Review) -> bool:
@@ -67,9 +72,12 @@ def may_see_evidence(actor: Actor, review: Review) -> bool:
         return True
     if review.mode == Stream.Mode.BLIND:
         return review.state != Review.State.OPEN
-    return (
-        review.state != Review.State.OPEN
-        or Verdict.objects.filter(review=review, reviewer=actor.user, stage=Verdict.Stage.FIRST).exists()
+    return review.state != Review.State.OPEN or (
+        actor.user is not None
+        and any(
+            verdict.reviewer_id == actor.user.pk and verdict.stage == Verdict.Stage.FIRST
+            for verdict in review.verdicts.all()
+        )
     )
 
 

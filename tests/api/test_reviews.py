@@ -5,6 +5,8 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from reviewapp.accounts.models import User
 from reviewapp.cases.models import Review, Verdict
@@ -66,6 +68,24 @@ def test_a_blind_review_shows_nothing_of_the_model(as_person: Any, rosa: User, a
     assert review["evidence"] is None
     assert [one["kind"] for one in listed] == [None]
     assert api.get(f"reviews/{review['id']}").json()["evidence"] is None
+
+
+def test_a_long_list_asks_the_database_no_more_than_a_short_one(
+    as_person: Any, rosa: User, django_assert_num_queries: Any
+) -> None:
+    stream = streams.ready(review_mode="commit_then_reveal")
+    reader = as_person(rosa)
+    cases.in_review(stream)
+    reader.get("reviews")
+    with CaptureQueriesContext(connection) as short:
+        reader.get("reviews")
+    for _ in range(4):
+        cases.in_review(stream)
+
+    with django_assert_num_queries(len(short)):
+        listed = reader.get("reviews").json()["items"]
+
+    assert [one["kind"] for one in listed] == [None] * 5
 
 
 def test_committing_reveals_the_evidence(as_person: Any, rosa: User) -> None:
