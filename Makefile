@@ -6,6 +6,7 @@ SHELL := /bin/bash
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
 PORT ?= 8000
+TEST_PROCESSES ?= 2
 BIN := .venv/bin
 RUN := $(BIN)/python
 UV_VERSION := $(shell sed -n 's/^uv==\([0-9.]*\).*/\1/p' requirements.lock)
@@ -41,7 +42,7 @@ demo: install ## The same, filled with two streams, people and cases
 	exec $(RUN) manage.py up --port $(PORT) --demo
 
 test: install browser ## Every test (ARGS='-k claim' narrows)
-	$(RUN) -m pytest $(ARGS)
+	$(RUN) -m pytest --numprocesses $(TEST_PROCESSES) --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 check: install ## Static gates: formatting, lint, types, imports, templates, migrations, generated pages
 	$(BIN)/ruff format --check --quiet .

@@ -13,6 +13,15 @@ from tests.factories import streams
 pytest_plugins = ["tests.people", "tests.demo.installation"]
 
 guards.block_other_machines()
+guards.shuffle_unordered_querysets()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What several processes share out: whole modules, and the tests of one demo together; the long ones first."""
+    for item in items:
+        uses_demo = "demo" in getattr(item, "fixturenames", ())
+        item.add_marker(pytest.mark.xdist_group("demo" if uses_demo else item.nodeid.partition("::")[0]))
+    items.sort(key=lambda item: not (item.get_closest_marker("e2e") or item.get_closest_marker("faults")))
 
 
 @pytest.fixture(autouse=True, scope="session")

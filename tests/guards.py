@@ -1,13 +1,15 @@
-"""What no test may do: leave the machine, or render a variable that does not exist."""
+"""What no test may do: leave the machine, render a variable that does not exist, or count on an order by chance."""
 
 import inspect
 import ipaddress
+import random
 import socket
 import sys
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.db.models import QuerySet
 from django.template import Template, engines
 from django.template.base import Origin
 
@@ -87,3 +89,16 @@ def _origin() -> Origin | None:
 def _is_ours(origin: Origin) -> bool:
     path = Path(origin.name)
     return path.is_relative_to(settings.BASE_DIR / "templates") or path.is_relative_to(settings.BASE_DIR / "reviewapp")
+
+
+def shuffle_unordered_querysets() -> None:
+    """Without an order the database may answer in any: code and tests that count on one fail here, not one day."""
+    fetch_all = QuerySet._fetch_all
+
+    def fetch_and_shuffle(self: QuerySet[Any]) -> None:
+        is_fresh = self._result_cache is None
+        fetch_all(self)
+        if is_fresh and not self.ordered and not self.query.combinator:
+            random.shuffle(self._result_cache or [])
+
+    QuerySet._fetch_all = fetch_and_shuffle  # type: ignore[method-assign]

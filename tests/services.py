@@ -20,7 +20,8 @@ PREFIX = "reviewapp-tests-"
 # Their tests are refused a database, or start servers of their own.
 WITHOUT_SERVERS = ("tests/domain/", "tests/inference/", "tests/embedded/", "tests/bench/")
 
-_own_data = not os.environ.get("REVIEWAPP_DATA_DIR")
+# With several processes each has servers of its own, and inherits the directory of the one that started it.
+_own_data = Path(os.environ.get("REVIEWAPP_DATA_DIR", PREFIX)).name.startswith(PREFIX)
 if _own_data:
     os.environ["REVIEWAPP_DATA_DIR"] = tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-")
     atexit.register(lambda: _remove(Path(os.environ["REVIEWAPP_DATA_DIR"])))
@@ -30,7 +31,7 @@ _running: list[EmbeddedPostgres | EmbeddedRedis] = []
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Starts the servers once it is known that a test may need them; collecting needs none."""
+    """Starts the servers once it is known that a test may need them; collecting and distributing need none."""
     if not session.config.option.collectonly and any(_may_need_servers(item) for item in session.items):
         start()
 

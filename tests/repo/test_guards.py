@@ -13,6 +13,8 @@ from django.core.checks import run_checks
 from django.core.management import call_command
 
 from reviewapp import logging as our_logging
+from reviewapp.cases.actions import work
+from reviewapp.cases.models import Work
 from reviewapp.monitoring.reference.pages import PAGES
 from tests.guards import LeavesTheMachine
 from tests.repo import files
@@ -99,3 +101,12 @@ def test_a_logged_failure_shows_no_local_variables(json_lines: bool) -> None:
     assert features
     assert "RuntimeError" in written.getvalue()
     assert "secret" not in written.getvalue()
+
+
+def test_querysets_without_an_order_come_in_any(db: None) -> None:
+    work.add(kind="explain", subjects=[f"{number:02}" for number in range(20)])
+
+    orders = {tuple(Work.objects.values_list("subject", flat=True)) for _ in range(5)}
+
+    assert len(orders) > 1
+    assert list(Work.objects.order_by("subject")) == sorted(Work.objects.all(), key=lambda row: row.subject)
