@@ -16,7 +16,7 @@ BROWSERS := chromium chromium-browser google-chrome google-chrome-stable
 export UV_SYSTEM_CERTS ?= 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help install up demo test check bench docs format coverage browser lock vendor hooks clean reset
+.PHONY: help install gpu up demo test check bench models docs format coverage browser lock vendor hooks clean reset
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 12
@@ -34,6 +34,10 @@ install: .venv/installed ## Everything that is needed, into .venv
 .venv/installed: .venv/uv requirements.lock
 	$(BIN)/uv pip install --quiet --python $(RUN) --require-hashes --requirement requirements.lock
 	touch $@
+
+gpu: .venv/uv requirements-gpu.lock ## The same with ONNX Runtime for CUDA 13 in the place of the one for CPUs
+	$(BIN)/uv pip sync --quiet --python $(RUN) --require-hashes requirements-gpu.lock
+	touch .venv/installed
 
 up: install ## Everything in this terminal, until Ctrl-C: http://127.0.0.1:8000 (PORT=…)
 	exec $(RUN) manage.py up --port $(PORT)
@@ -58,6 +62,9 @@ check: install ## Static gates: formatting, lint, types, imports, templates, mig
 bench: install ## Measures and compares: JSON per sample, a table of ratios (ARGS=…)
 	$(RUN) -m bench $(ARGS)
 
+models: install ## Trains on four public data sets and writes docs/reference/models.md (ARGS='--data DIR')
+	$(RUN) -m bench.models $(ARGS)
+
 coverage: install browser ## Every test, with the lines that none of them runs
 	$(BIN)/coverage run -m pytest $(ARGS)
 	$(BIN)/coverage report
@@ -78,10 +85,13 @@ browser: install
 	fi; \
 	echo "The browser tests need Chromium, and none could be installed; install the package chromium."; exit 1
 
-lock: install ## Newest versions that pyproject.toml allows, with hashes, into requirements.lock
+lock: install ## Newest versions that pyproject.toml allows, with hashes, into requirements.lock and -gpu.lock
 	$(BIN)/uv pip compile pyproject.toml --group cpu --group dev --universal --python-version 3.11 --upgrade \
 		--generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
 		--quiet --output-file requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --group gpu --group dev --universal --python-version 3.11 --upgrade \
+		--constraint requirements.lock --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate \
+		--custom-compile-command "make lock" --quiet --output-file requirements-gpu.lock
 
 hooks: install ## The fast part of `make check` before every commit
 	$(BIN)/pre-commit install

@@ -16,9 +16,12 @@ GOALS = {
     "G9": "g09_latency",
     "G10": "g10_rate",
     "G11": "g11_drain",
+    "G11R": "g11_rollouts",
     "G12": "g12_decode",
+    "G13": "g13_serving",
     "G14": "g14_explain",
     "G15": "g15_beside",
+    "G16": "g16_similar",
     "G18": "g18_memory",
 }
 

@@ -28,8 +28,8 @@ def offer(bench: Workbench, url: str, *, rate: float, number: int, is_floor: boo
     sent = load.open_loop(url, requests, rate=rate)
     check(set(sent.statuses) == {202}, f"answered {set(sent.statuses)}: {bench.installation.said('web')}")
     ids = [body["external_id"] for body in bodies]
-    moments = _moments(bench, ids, question=FLOOR if is_floor else PRODUCT)
-    times = [(moments[one] - sent.started_at[place]) * 1e3 for place, one in enumerate(ids)]
+    found = moments(bench, ids, question=FLOOR if is_floor else PRODUCT)
+    times = [(found[one] - sent.started_at[place]) * 1e3 for place, one in enumerate(ids)]
     answers = sent.latencies
     facts = {
         "rate": rate,
@@ -42,7 +42,7 @@ def offer(bench: Workbench, url: str, *, rate: float, number: int, is_floor: boo
     return Sample(facts["p95_ms"], facts), sent
 
 
-def _moments(bench: Workbench, ids: list[str], *, question: str) -> dict[str, float]:
+def moments(bench: Workbench, ids: list[str], *, question: str) -> dict[str, float]:
     """When each case was decided. Fails when one is missing or was decided twice."""
     end = time.monotonic() + PATIENCE
     while True:

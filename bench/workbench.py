@@ -28,7 +28,12 @@ class Workbench:
     recorder: Recorder
     rounds: int
     is_small: bool
+    slug: str = "tumour-triage"
     _seed: int = field(default=0)
+
+    def beside(self, slug: str) -> "Workbench":
+        """The same servers with another of the demo's streams."""
+        return Workbench(self.installation, self.recorder, self.rounds, self.is_small, slug)
 
     def size(self, full: int, small: int) -> int:
         return small if self.is_small else full
@@ -44,7 +49,7 @@ class Workbench:
     def demo(self) -> "TrainedDemo":
         from reviewapp import inference_client
 
-        return inference_client.demo_bundle("tumour-triage")
+        return inference_client.demo_bundle(self.slug)
 
     @cached_property
     def model(self) -> "Model":
@@ -55,22 +60,23 @@ class Workbench:
     @cached_property
     def stream(self) -> "Stream":
         """The demo's stream with its model and policy: what a new installation shows."""
-        from reviewapp.monitoring.demo.plans import TUMOUR_TRIAGE as PLAN
+        from reviewapp.monitoring.demo.plans import PLANS
         from reviewapp.registry.actions import policies, streams, versions
         from reviewapp.registry.actors import SYSTEM
 
+        (plan,) = [one for one in PLANS if one.slug == self.slug]
         stream = streams.create(
             team=streams.default_team(),
-            slug=PLAN.slug,
-            name=PLAN.name,
-            classes=PLAN.classes,
-            review_mode=PLAN.review_mode,
-            blind_share=PLAN.blind_share,
-            sla=PLAN.sla,
+            slug=plan.slug,
+            name=plan.name,
+            classes=plan.classes,
+            review_mode=plan.review_mode,
+            blind_share=plan.blind_share,
+            sla=plan.sla,
             by=SYSTEM,
         )
         versions.roll_out(primary=versions.register_bundle(stream=stream, files=self.demo.files, by=SYSTEM), by=SYSTEM)
-        policies.activate(policy=policies.draft(stream=stream, body=dict(PLAN.policy), by=SYSTEM), by=SYSTEM)
+        policies.activate(policy=policies.draft(stream=stream, body=dict(plan.policy), by=SYSTEM), by=SYSTEM)
         stream.refresh_from_db()
         return stream
 

@@ -4,13 +4,14 @@ import hashlib
 import io
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from inference.refusal import BundleRefused
 
 FILES = ("model.onnx", "bundle.json", "background.parquet", "reference.json", "golden.parquet")
 MAX_TOTAL_BYTES = 200 * 1024 * 1024
+MAX_ENTRIES = 1000
 _PIECE = 1024 * 1024
 # One moment for every entry, so that the same files always make the same zip.
 _EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -29,13 +30,28 @@ def digest(files: Mapping[str, bytes]) -> str:
 
 def read_zip(data: bytes) -> dict[str, bytes]:
     """The files of a zip that holds exactly the bundle's names, inflated under a cap."""
+
+    def exactly_the_bundle(names: list[str]) -> dict[str, str]:
+        check_names(names)
+        return {name: name for name in names}
+
+    return read_members(data, exactly_the_bundle)
+
+
+def read_members(data: bytes, choose: Callable[[list[str]], Mapping[str, str]]) -> dict[str, bytes]:
+    """Some files of a zip, inflated under a cap; `choose` answers which entries are read, and what to call each."""
     if len(data) > MAX_TOTAL_BYTES:
-        raise _too_large()
+        raise too_large()
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             entries = archive.infolist()
-            _check_names([entry.orig_filename for entry in entries])
-            return _inflate_all(archive, entries)
+            if len(entries) > MAX_ENTRIES:
+                raise BundleRefused("zip_unreadable", f"The zip holds more than {MAX_ENTRIES} files.")
+            chosen = choose([entry.orig_filename for entry in entries])
+            taken = [entry for entry in entries if entry.orig_filename in chosen]
+            if len(taken) > len(chosen):
+                raise BundleRefused("file_twice", "A file occurs twice in the zip; keep one.")
+            return {chosen[name]: content for name, content in _inflate_all(archive, taken).items()}
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError) as error:
         raise BundleRefused(
             "zip_unreadable", "The upload is not a readable zip file; make it again and upload it whole."
@@ -43,11 +59,16 @@ def read_zip(data: bytes) -> dict[str, bytes]:
 
 
 def write_zip(files: Mapping[str, bytes]) -> bytes:
-    """The files as one zip; equal files give equal bytes."""
-    _check_names(list(files))
+    """The bundle's files as one zip; equal files give equal bytes."""
+    check_names(list(files))
+    return pack({name: files[name] for name in FILES})
+
+
+def pack(files: Mapping[str, bytes]) -> bytes:
+    """Any files as one zip, in the order given."""
     target = io.BytesIO()
     with zipfile.ZipFile(target, "w") as archive:
-        for name in FILES:
+        for name in files:
             entry = zipfile.ZipInfo(name, date_time=_EPOCH)
             entry.compress_type = zipfile.ZIP_DEFLATED
             entry.external_attr = 0o644 << 16
@@ -65,14 +86,14 @@ def read_directory(path: Path) -> dict[str, bytes]:
             raise BundleRefused("file_missing", f"{name} is missing in the bundle's directory.")
         total += place.stat().st_size
         if total > MAX_TOTAL_BYTES:
-            raise _too_large()
+            raise too_large()
         files[name] = place.read_bytes()
     return files
 
 
 def write_directory(files: Mapping[str, bytes], path: Path) -> None:
     """Write the bundle's files into a directory, made when absent."""
-    _check_names(list(files))
+    check_names(list(files))
     path.mkdir(parents=True, exist_ok=True)
     for name in FILES:
         (path / name).write_bytes(files[name])
@@ -96,11 +117,11 @@ def _inflate(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, *, room: int) -> 
         while piece := stream.read(_PIECE):
             content += piece
             if len(content) > room:
-                raise _too_large()
+                raise too_large()
     return bytes(content)
 
 
-def _check_names(names: list[str]) -> None:
+def check_names(names: list[str]) -> None:
     for name in names:
         if name not in FILES:
             raise BundleRefused(
@@ -114,7 +135,7 @@ def _check_names(names: list[str]) -> None:
             raise BundleRefused("file_missing", f"{name} is missing; a bundle holds exactly {', '.join(FILES)}.")
 
 
-def _too_large() -> BundleRefused:
+def too_large() -> BundleRefused:
     return BundleRefused(
         "bundle_too_large",
         f"The bundle is larger than {MAX_TOTAL_BYTES // 1024 // 1024} MB; serve a larger model remotely.",

@@ -32,7 +32,10 @@ def check(files: Mapping[str, bytes]) -> Manifest:
     from inference import graph, novelty
 
     manifest = read_manifest(files)
-    graph.check(files["model.onnx"], manifest)
+    if manifest.remote is None:
+        graph.check(files["model.onnx"], manifest)
+    elif files["model.onnx"]:
+        raise BundleRefused("remote_with_graph", "bundle.json names a remote model; leave model.onnx empty.")
     tables.read_background(manifest, files["background.parquet"])
     tables.read_golden(manifest, files["golden.parquet"])
     _check_reference(_read_json(files, "reference.json"), manifest)

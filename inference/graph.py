@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from inference import operators
+from inference import operators, tree_structure
 from inference.manifest import Manifest
 from inference.refusal import BundleRefused
 
@@ -14,21 +14,26 @@ MAX_NODES = 5_000
 MAX_DIMENSION = 1_000_000
 MAX_BOUNDED_ELEMENTS = 1 << 20
 MAX_PATTERN = 100
-OPSETS = {"": (9, 23), "ai.onnx.ml": (1, 4), "com.microsoft": (1, 1)}
+OPSETS = {"": (9, 25), "ai.onnx.ml": (1, 5), "com.microsoft": (1, 1)}
 
 
 def check(content: bytes, manifest: Manifest) -> None:
     """Refuse a graph that reads other files, leaves the allowed operators or differs from the manifest."""
     model = parse(content)
-    _refuse_external_data(model)
+    check_safe(model)
+    _check_interface(model.graph, manifest)
+    _check_with_onnx(model)
+
+
+def check_safe(model: "ModelProto") -> None:
+    """Refuse a graph that reads other files or leaves the allowed operators and sizes."""
+    refuse_external_data(model)
     if model.functions:
         raise BundleRefused("functions", "model.onnx defines functions of its own; inline them before exporting.")
     if model.training_info:
         raise BundleRefused("training_info", "model.onnx holds training graphs; export it for inference only.")
     _check_opsets(model)
     _check_nodes(model.graph)
-    _check_interface(model.graph, manifest)
-    _check_with_onnx(model)
 
 
 def parse(content: bytes) -> "ModelProto":
@@ -71,7 +76,8 @@ def _node_tensors(node: "NodeProto") -> Iterator["TensorProto"]:
             yield item.indices
 
 
-def _tensors(model: "ModelProto") -> Iterator["TensorProto"]:
+def tensors(model: "ModelProto") -> Iterator["TensorProto"]:
+    """Every tensor anywhere in the file."""
     training = [part for info in model.training_info for part in (info.initialization, info.algorithm)]
     loose = [node for function in model.functions for node in function.node]
     graphs = [inner for outer in (model.graph, *training) for inner in _graphs(outer)]
@@ -87,8 +93,8 @@ def _tensors(model: "ModelProto") -> Iterator["TensorProto"]:
         yield from _node_tensors(node)
 
 
-def _refuse_external_data(model: "ModelProto") -> None:
-    for tensor in _tensors(model):
+def refuse_external_data(model: "ModelProto") -> None:
+    for tensor in tensors(model):
         # Either field alone is enough for one reader or another to open the file.
         if tensor.data_location != 0 or tensor.external_data:
             raise BundleRefused(
@@ -122,6 +128,8 @@ def _check_nodes(graph: "GraphProto") -> None:
         for node in inner.node:
             _check_operator(node)
             _check_growth(node, sizes)
+            if node.op_type in tree_structure.OPERATORS:
+                tree_structure.check(node)
     for tensor in graph.initializer:
         if any(size > MAX_DIMENSION for size in tensor.dims):
             raise BundleRefused("too_large", f"model.onnx: tensor `{tensor.name}` has too large a dimension.")

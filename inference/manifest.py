@@ -6,6 +6,7 @@ from typing import Any, Literal, cast, get_args
 
 from inference import fields
 from inference.refusal import BundleRefused
+from inference.remote_source import RemoteSource
 
 FORMAT = 1
 RESERVED_PREFIX = "probability:"
@@ -25,6 +26,8 @@ class Column:
     dtype: Dtype
     nullable: bool = False
     values: tuple[str, ...] | None = None
+    # Of a category: whether cases may have values that training did not see.
+    is_open: bool = False
     minimum: float | None = None
     maximum: float | None = None
     unit: str = ""
@@ -50,6 +53,7 @@ class Column:
             dtype=cast("Dtype", dtype),  # membership was checked above
             nullable=fields.flag(source, "nullable"),
             values=values,
+            is_open=fields.flag(source, "is_open"),
             minimum=fields.number(source, "minimum"),
             maximum=fields.number(source, "maximum"),
             unit=fields.text(source, "unit"),
@@ -99,6 +103,7 @@ class Manifest:
     owner: str = ""
     licence: str = ""
     image: dict[str, int] | None = None
+    remote: RemoteSource | None = None
 
     @property
     def column_names(self) -> tuple[str, ...]:
@@ -150,6 +155,7 @@ class Manifest:
             owner=fields.text(source, "owner"),
             licence=fields.text(source, "licence"),
             image=_image(source),
+            remote=RemoteSource.from_json(source),
         )
         _check_whole(manifest)
         return manifest

@@ -10,9 +10,12 @@ from inference import fields
 from inference.manifest import Manifest
 from inference.neighbours import WIDTH, Matrix
 
-NEIGHBOUR = 5
+# The nearest of the few hundred reference rows: what the fifth or tenth of all training rows would be.
+NEIGHBOUR = 1
 LEVELS = 501
 _MAX_LEVELS = 10_001
+_MAX_WIDTH = 4_096
+_BATCH = 4_096
 
 
 class Novelty:
@@ -22,20 +25,33 @@ class Novelty:
         self._neighbour = int(manifest.novelty["neighbour"])
         self._quantiles = np.array(manifest.novelty["quantiles"], dtype=np.float64)
         self._levels = np.linspace(0.0, 1.0, len(self._quantiles))
-        self._reference = reference[:, :width]
+        self._width = width
+        self._reference = Reference(reference[:, :width])
 
     def share_stranger(self, embedding: Matrix) -> NDArray[np.float64]:
         """Per row, the share of training rows that lie farther from their neighbours than it does."""
-        found = distances(embedding[:, : self._reference.shape[1]], self._reference, neighbour=self._neighbour)
+        found = self._reference.distances(embedding[:, : self._width], neighbour=self._neighbour)
         return 1.0 - np.interp(found, self._quantiles, self._levels)
 
 
-def distances(rows: Matrix, reference: Matrix, *, neighbour: int) -> NDArray[np.float64]:
-    """The distance of each row to its n-th nearest reference row."""
-    squares = np.einsum("ij,ij->i", reference, reference) - 2.0 * (rows @ reference.T)
-    nearest = np.partition(squares, neighbour - 1, axis=1)[:, neighbour - 1]
-    own = np.einsum("ij,ij->i", rows, rows)
-    return np.asarray(np.sqrt(np.maximum(nearest.astype(np.float64) + own, 0.0)))
+class Reference:
+    """Rows to which distances are measured; what does not depend on the other row is worked out once."""
+
+    def __init__(self, rows: Matrix) -> None:
+        self._turned = np.ascontiguousarray(-2.0 * rows.T, dtype=np.float32)
+        self._squares = np.einsum("ij,ij->i", rows, rows)
+
+    def distances(self, rows: Matrix, *, neighbour: int) -> NDArray[np.float64]:
+        """The distance of each row to its n-th nearest reference row."""
+        squares = np.ascontiguousarray(rows) @ self._turned
+        squares += self._squares
+        if neighbour == 1:
+            nearest = squares.min(axis=1)
+        else:
+            squares.partition(neighbour - 1, axis=1)
+            nearest = squares[:, neighbour - 1]
+        own = np.einsum("ij,ij->i", rows, rows)
+        return np.asarray(np.sqrt(np.maximum(nearest.astype(np.float64) + own, 0.0)))
 
 
 def fit(training: Matrix, reference: Matrix, *, own: NDArray[np.intp]) -> dict[str, Any]:
@@ -43,12 +59,13 @@ def fit(training: Matrix, reference: Matrix, *, own: NDArray[np.intp]) -> dict[s
 
     A row that is in the reference itself is its own nearest, so it is asked for one neighbour more.
     """
-    inside = own >= 0
+    inside, measured = own >= 0, Reference(reference)
     found = np.empty(len(training), dtype=np.float64)
-    if inside.any():
-        found[inside] = distances(training[inside], reference, neighbour=NEIGHBOUR + 1)
-    if (~inside).any():
-        found[~inside] = distances(training[~inside], reference, neighbour=NEIGHBOUR)
+    for start in range(0, len(training), _BATCH):
+        part = slice(start, start + _BATCH)
+        for is_own in (False, True):
+            chosen = np.flatnonzero(inside[part] == is_own) + start
+            found[chosen] = measured.distances(training[chosen], neighbour=NEIGHBOUR + is_own)
     quantiles = np.quantile(found, np.linspace(0.0, 1.0, LEVELS))
     return {"neighbour": NEIGHBOUR, "quantiles": [float(value) for value in quantiles]}
 
@@ -63,6 +80,7 @@ def check(manifest: Manifest) -> None:
         raise fields.invalid("`neighbours.columns`", "must not be empty")
     for column in columns:
         _check_column(dict(column), manifest)
+    _check_embedding(manifest)
     quantiles, neighbour = manifest.novelty.get("quantiles"), manifest.novelty.get("neighbour")
     if not isinstance(neighbour, int) or not 1 <= neighbour <= 20:
         raise fields.invalid("`novelty.neighbour`", "must be a whole number from 1 to 20")
@@ -80,14 +98,39 @@ def _check_column(column: dict[str, Any], manifest: Manifest) -> None:
         raise fields.invalid(where, "must name a described column")
     if not _is_number(column.get("weight")) or column["weight"] < 0:
         raise fields.invalid(where, "needs a weight that is not negative")
+    if column.get("kind") == "text":
+        if (
+            described[name].dtype != "text"
+            or not _are_weights(column.get("words"))
+            or not _is_number(column.get("rare"))
+        ):
+            raise fields.invalid(where, "needs weights of `words`, and of `rare` ones")
+        return
     if column.get("kind") == "category":
         if described[name].dtype != "category" or tuple(column.get("values", ())) != described[name].values:
             raise fields.invalid(where, "must list the column's values")
         return
     if column.get("kind") != "number" or not described[name].is_numeric:
-        raise fields.invalid(where, "must be of the kind `number` or `category`, as the column is")
+        raise fields.invalid(where, "must be of the kind `number`, `category` or `text`, as the column is")
     if not all(_is_number(column.get(part)) for part in ("centre", "scale")) or column["scale"] <= 0:
         raise fields.invalid(where, "needs a centre and a scale above zero")
+
+
+def _check_embedding(manifest: Manifest) -> None:
+    given = manifest.neighbours.get("embedding")
+    if (given is not None) != ("embedding" in manifest.outputs):
+        raise fields.invalid("`neighbours.embedding`", "must be there exactly when `outputs` names an embedding")
+    if given is None:
+        return
+    centre = given.get("centre") if isinstance(given, dict) else None
+    if not isinstance(centre, list) or not 1 <= len(centre) <= _MAX_WIDTH or not all(map(_is_number, centre)):
+        raise fields.invalid("`neighbours.embedding`", f"needs a centre of 1 to {_MAX_WIDTH} numbers")
+    if not _is_number(given.get("scale")) or given["scale"] <= 0:
+        raise fields.invalid("`neighbours.embedding`", "needs a scale above zero")
+
+
+def _are_weights(value: Any) -> bool:
+    return isinstance(value, dict) and all(_is_number(weight) and weight >= 0 for weight in value.values())
 
 
 def _is_number(value: Any) -> bool:

@@ -1,6 +1,6 @@
 """Scoring: rows in, calibrated probabilities, vectors for similar cases and novelty out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 
@@ -9,6 +9,10 @@ from numpy.typing import NDArray
 
 from inference.decode import Feeds, Row
 from inference.model import Model
+from inference.neighbours import WIDTH
+from inference.session import DEFAULT_TIMEOUT_S
+
+Known = Mapping[int, Sequence[float]]  # row → its probabilities, where a run of the model is not needed
 
 
 @dataclass(frozen=True)
@@ -39,20 +43,40 @@ def predict(model: Model, rows: Sequence[Row], *, with_embedding: bool = True) -
     return _predict(model, model.decoder.feeds(rows), with_embedding=with_embedding, started=started)
 
 
-def predict_json(model: Model, raw: Sequence[bytes], *, with_embedding: bool = True) -> Predictions:
-    """Score rows that are still JSON objects, one per item."""
+def predict_json(
+    model: Model,
+    raw: Sequence[bytes],
+    *,
+    with_embedding: bool = True,
+    known: Known | None = None,
+    timeout_s: float = DEFAULT_TIMEOUT_S,
+) -> Predictions:
+    """Score rows that are still JSON objects, one per item; raises RunTimedOut after `timeout_s` of the model's run."""
     started = perf_counter()
-    return _predict(model, model.decoder.feeds_from_json(raw), with_embedding=with_embedding, started=started)
+    feeds = model.decoder.feeds_from_json(raw)
+    return _predict(
+        model, feeds, with_embedding=with_embedding, started=started, known=known or {}, timeout_s=timeout_s
+    )
 
 
-def _predict(model: Model, feeds: Feeds, *, with_embedding: bool, started: float) -> Predictions:
+def _predict(
+    model: Model,
+    feeds: Feeds,
+    *,
+    with_embedding: bool,
+    started: float,
+    known: Known | None = None,
+    timeout_s: float = DEFAULT_TIMEOUT_S,
+) -> Predictions:
     rows = len(next(iter(feeds.values())))
-    probabilities = model.probabilities(feeds) if rows else np.empty((0, len(model.manifest.classes)))
-    if with_embedding:
-        embedding = model.space.embed(feeds)
-        novelty = model.novelty.share_stranger(embedding)
+    if with_embedding and rows and not known:
+        probabilities, embedding = model.answers(feeds, timeout_s=timeout_s)
     else:
-        embedding, novelty = np.empty((rows, 0), dtype=np.float32), np.full(rows, np.nan)
+        probabilities = _probabilities(model, feeds, known, timeout_s=timeout_s)
+        embedding = np.empty((rows, 0 if not with_embedding else WIDTH), dtype=np.float32)
+        if with_embedding and rows:
+            embedding = model.vectors(feeds, timeout_s=timeout_s)
+    novelty = model.novelty.share_stranger(embedding) if with_embedding else np.full(rows, np.nan)
     return Predictions(
         probabilities=probabilities,
         classes=model.manifest.classes,
@@ -61,3 +85,17 @@ def _predict(model: Model, feeds: Feeds, *, with_embedding: bool, started: float
         provider=model.provider,
         seconds=perf_counter() - started,
     )
+
+
+def _probabilities(model: Model, feeds: Feeds, known: Known | None, *, timeout_s: float) -> NDArray[np.float64]:
+    rows = len(next(iter(feeds.values())))
+    if not known:
+        return model.probabilities(feeds, timeout_s=timeout_s) if rows else np.empty((0, len(model.manifest.classes)))
+    found = np.empty((rows, len(model.manifest.classes)))
+    for row, values in known.items():
+        found[row] = values
+    asked = [row for row in range(rows) if row not in known]
+    if asked:
+        part = {name: values[asked] for name, values in feeds.items()}
+        found[asked] = model.probabilities(part, timeout_s=timeout_s)
+    return found

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from inference import binding
 from inference.refusal import BundleRefused
 from inference.watchdog import watchdog
 
@@ -16,6 +17,10 @@ logger = logging.getLogger(__name__)
 
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 DEFAULT_TIMEOUT_S = 20.0
+# An arena that doubles at every growth would soon hold the whole GPU, which several workers may share.
+_OPTIONS: dict[str, Any] = {
+    CUDA: (CUDA, {"arena_extend_strategy": "kSameAsRequested", "cudnn_conv_algo_search": "HEURISTIC"})
+}
 
 
 class RunTimedOut(RuntimeError):
@@ -53,12 +58,27 @@ class Session:
         options = onnxruntime.RunOptions()
         try:
             with watchdog.watch(options, timeout_s=timeout_s):
-                result: list[NDArray[Any]] = self._session.run(list(outputs), dict(feeds), options)
+                result = self._run(feeds, list(outputs), options)
         except Exception as error:
             if options.terminate:
                 raise RunTimedOut(f"The model was stopped after {timeout_s:g} s.") from error
             raise
         return result
+
+    def warm_up(self, feeds: Mapping[str, NDArray[Any]], *, outputs: Sequence[str]) -> None:
+        """Plan every size of batch that will come; on the CPU there is nothing to plan."""
+        if self._is_bound(feeds):
+            binding.warm_up(self._session, feeds, outputs=outputs)
+
+    def _run(self, feeds: Mapping[str, NDArray[Any]], outputs: list[str], options: Any) -> list[NDArray[Any]]:
+        if self._is_bound(feeds):
+            return binding.run_pinned(self._session, feeds, outputs=outputs, options=options)
+        result: list[NDArray[Any]] = self._session.run(outputs, dict(feeds), options)
+        return result
+
+    def _is_bound(self, feeds: Mapping[str, NDArray[Any]]) -> bool:
+        # Texts live in the CPU's memory whatever the provider.
+        return self.provider != CPU and all(values.dtype != object for values in feeds.values())
 
 
 @cache
@@ -69,6 +89,7 @@ def available_provider() -> str:
     if CUDA not in onnxruntime.get_available_providers():
         return CPU
     try:
+        onnxruntime.preload_dlls()  # CUDA's libraries as they come with the wheels of the group `gpu`
         session = _create(_probe(), threads=1, providers=[CUDA, CPU])
         if session.get_providers()[0] == CUDA:
             session.run(None, {"x": np.ones((1, 1), dtype=np.float32)})
@@ -90,7 +111,9 @@ def _create(content: bytes, *, threads: int, providers: Sequence[str]) -> Any:
         with tempfile.TemporaryDirectory(prefix="reviewapp-empty-") as empty:
             # Without this, references to other files are resolved from the current directory.
             options.add_session_config_entry("session.model_external_initializers_file_folder_path", f"{empty}/")
-            return onnxruntime.InferenceSession(content, options, providers=list(providers))
+            return onnxruntime.InferenceSession(
+                content, options, providers=[_OPTIONS.get(one, one) for one in providers]
+            )
     except _load_errors() as error:
         reason = str(error).strip().splitlines()[0][:200]
         raise BundleRefused("model_unloadable", f"model.onnx does not load in ONNX Runtime ({reason}).") from error

@@ -1,7 +1,7 @@
-"""Tree ensembles as they stand in an ONNX file, in the form SHAP computes with.
+"""Tree ensembles as they stand in an ONNX file, every branch mode and form of them.
 
 The graph that serves is the one that is explained: thresholds, missing values and base values are read from
-its `TreeEnsembleClassifier` or `TreeEnsembleRegressor`, not from the library that trained it.
+its own nodes, not from the library that trained it.
 """
 
 from collections.abc import Mapping
@@ -14,30 +14,43 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from onnx import NodeProto
 
-OPERATORS = ("TreeEnsembleClassifier", "TreeEnsembleRegressor")
-_BRANCHES = ("BRANCH_LEQ", "BRANCH_LT", "BRANCH_GTE", "BRANCH_GT")
+OPERATORS = ("TreeEnsembleClassifier", "TreeEnsembleRegressor", "TreeEnsemble")
+# In the order of the numbers that the operator TreeEnsemble gives them.
+LEQ, LT, GTE, GT, EQ, NEQ, MEMBER = range(7)
+LEAF = 255
+_MODES = {
+    b"BRANCH_LEQ": LEQ,
+    b"BRANCH_LT": LT,
+    b"BRANCH_GTE": GTE,
+    b"BRANCH_GT": GT,
+    b"BRANCH_EQ": EQ,
+    b"BRANCH_NEQ": NEQ,
+    b"LEAF": LEAF,
+}
 Attributes = Mapping[str, Any]
 
 
 class TreesUnsupported(ValueError):
-    """An ensemble whose scores cannot be told exactly by SHAP's trees; explain it as a black box."""
+    """An ensemble whose scores are no sum of its leaves; explain it as a black box."""
 
 
 @dataclass(frozen=True)
 class Tree:
-    """One tree; children are indices, -1 at a leaf; `values` is nodes × outputs."""
+    """One tree, its root first; children are indices into the same arrays; `values` is nodes × outputs."""
 
-    left: NDArray[np.int32]
-    right: NDArray[np.int32]
-    missing: NDArray[np.int32]
-    features: NDArray[np.int32]
+    modes: NDArray[np.uint8]
+    features: NDArray[np.int64]
     thresholds: NDArray[np.float64]
+    when_true: NDArray[np.int64]
+    when_false: NDArray[np.int64]
+    missing_is_true: NDArray[np.bool_]
     values: NDArray[np.float64]
+    members: Mapping[int, NDArray[np.float64]]  # node → the values a MEMBER node asks for
 
 
 @dataclass(frozen=True)
 class Ensemble:
-    """The whole ensemble: output = base + sum over its trees."""
+    """The whole ensemble: output = base + sum over its trees of the leaf that was reached."""
 
     trees: tuple[Tree, ...]
     base: NDArray[np.float64]
@@ -47,52 +60,66 @@ class Ensemble:
     def num_outputs(self) -> int:
         return len(self.base)
 
-    def for_shap(self, output: int) -> dict[str, Any]:
-        """SHAP's dict form of the trees that touch one output."""
-        chosen = [tree for tree in self.trees if tree.values[:, output].any()] or [self.trees[0]]
-        return {
-            "trees": [
-                {
-                    "children_left": tree.left,
-                    "children_right": tree.right,
-                    "children_default": tree.missing,
-                    "features": tree.features,
-                    "thresholds": tree.thresholds,
-                    "values": tree.values[:, output : output + 1],
-                    # Only path-dependent SHAP reads the weights, and converters do not keep them.
-                    "node_sample_weight": np.ones(len(tree.left)),
-                }
-                for tree in chosen
-            ],
-            "base_offset": float(self.base[output]),
-            "internal_dtype": np.float64,
-            "input_dtype": np.float64,
-            "tree_output": "raw_value",
-        }
+
+def attributes_of(node: "NodeProto") -> dict[str, Any]:
+    """A node's attributes as Python values; tensors as arrays."""
+    from onnx import helper, numpy_helper
+    from onnx.onnx_ml_pb2 import TensorProto
+
+    found = {item.name: helper.get_attribute_value(item) for item in node.attribute}
+    return {
+        name: numpy_helper.to_array(value) if isinstance(value, TensorProto) else value for name, value in found.items()
+    }
 
 
 def parse(node: "NodeProto") -> Ensemble:
-    """Read an ensemble node; raises TreesUnsupported for what SHAP's trees cannot say."""
-    from onnx import helper
+    """Read an ensemble node; raises TreesUnsupported for what is no sum of leaves."""
+    if node.op_type == "TreeEnsemble":
+        from inference import trees_by_position
 
+        return trees_by_position.parse(attributes_of(node))
     if node.op_type not in OPERATORS:
         raise TreesUnsupported(f"{node.op_type} is not a tree ensemble that can be read.")
-    attributes = {item.name: helper.get_attribute_value(item) for item in node.attribute}
-    if any(name.endswith("_as_tensor") for name in attributes):
-        raise TreesUnsupported("The ensemble stores double tensors.")
+    attributes = attributes_of(node)
     prefix = "class" if node.op_type == "TreeEnsembleClassifier" else "target"
     outputs, is_binary_margin = _outputs(attributes, prefix)
     trees = _trees(attributes, prefix=prefix, outputs=outputs)
-    scale = _aggregate(attributes, len(trees))
-    base = np.zeros(outputs)
-    base_values = np.asarray(attributes.get("base_values", ()), dtype=np.float64)
-    if len(base_values):
-        if len(base_values) != outputs:
-            raise TreesUnsupported("The ensemble has base values for other outputs than its trees.")
-        base = base_values
-    if scale != 1.0:
-        trees = [Tree(t.left, t.right, t.missing, t.features, t.thresholds, t.values * scale) for t in trees]
-    return Ensemble(tuple(trees), base, is_binary_margin)
+    scale = 1.0 / len(trees) if averages(attributes.get("aggregate_function", b"SUM")) else 1.0
+    base = base_of(_floats(attributes, "base_values"), outputs, is_binary_margin=is_binary_margin)
+    return Ensemble(tuple(scaled(tree, scale) for tree in trees), base, is_binary_margin)
+
+
+def averages(how: bytes | int) -> bool:
+    """Whether the trees are averaged; TreesUnsupported when they are neither averaged nor summed."""
+    if how in {b"SUM", 1}:
+        return False
+    if how in {b"AVERAGE", 0}:
+        return True
+    raise TreesUnsupported(f"The ensemble aggregates by {how!r}.")
+
+
+def base_of(given: NDArray[np.float64], outputs: int, *, is_binary_margin: bool = False) -> NDArray[np.float64]:
+    """The base value of every output."""
+    if not len(given):
+        return np.zeros(outputs)
+    if is_binary_margin and len(given) == 2:
+        return given[1:]  # of two the runtime adds the second class's
+    if len(given) != outputs:
+        raise TreesUnsupported("The ensemble has base values for other outputs than its trees.")
+    return given
+
+
+def scaled(tree: Tree, scale: float) -> Tree:
+    """The same tree with every leaf's value multiplied."""
+    from dataclasses import replace
+
+    return tree if scale == 1.0 else replace(tree, values=tree.values * scale)
+
+
+def _floats(attributes: Attributes, name: str) -> NDArray[np.float64]:
+    """A list of numbers, which double ensembles store as a tensor."""
+    found = attributes.get(f"{name}_as_tensor")
+    return np.asarray(attributes.get(name, ()) if found is None else found, dtype=np.float64).reshape(-1)
 
 
 def _outputs(attributes: Attributes, prefix: str) -> tuple[int, bool]:
@@ -106,64 +133,61 @@ def _outputs(attributes: Attributes, prefix: str) -> tuple[int, bool]:
     return len(labels), False
 
 
-def _aggregate(attributes: Attributes, num_trees: int) -> float:
-    how = attributes.get("aggregate_function", b"SUM").decode()
-    if how == "SUM":
-        return 1.0
-    if how == "AVERAGE":
-        return 1.0 / num_trees
-    raise TreesUnsupported(f"The ensemble aggregates by {how}.")
-
-
 def _trees(attributes: Attributes, *, prefix: str, outputs: int) -> list[Tree]:
     tree_ids = np.asarray(attributes["nodes_treeids"], dtype=np.int64)
     node_ids = np.asarray(attributes["nodes_nodeids"], dtype=np.int64)
     weights = _leaf_weights(attributes, prefix=prefix, outputs=outputs)
+    columns = _Columns(attributes)
+    order = np.argsort(tree_ids, kind="stable")
+    starts = np.flatnonzero(np.diff(tree_ids[order], prepend=-1))
     trees = []
-    for tree_id in dict.fromkeys(tree_ids.tolist()):
-        rows = np.flatnonzero(tree_ids == tree_id)
+    for rows in np.split(order, starts[1:]):
         place = {int(node_id): index for index, node_id in enumerate(node_ids[rows])}
-        trees.append(_tree(attributes, rows, place, values=_values(weights.get(tree_id, []), place, outputs)))
+        values = np.zeros((len(rows), outputs))
+        for node_id, output, weight in weights.get(int(tree_ids[rows[0]]), ()):
+            values[place[node_id], output] += weight
+        trees.append(columns.tree(rows, place, values=values))
     return trees
 
 
 def _leaf_weights(attributes: Attributes, *, prefix: str, outputs: int) -> dict[int, list[tuple[int, int, float]]]:
     weights: dict[int, list[tuple[int, int, float]]] = {}
-    columns = [attributes[f"{prefix}_{part}"] for part in ("treeids", "nodeids", "ids", "weights")]
-    for tree_id, node_id, output, weight in zip(*columns, strict=True):
+    columns = [attributes[f"{prefix}_{part}"] for part in ("treeids", "nodeids", "ids")]
+    for tree_id, node_id, output, weight in zip(*columns, _floats(attributes, f"{prefix}_weights"), strict=True):
         weights.setdefault(int(tree_id), []).append((int(node_id), 0 if outputs == 1 else int(output), float(weight)))
     return weights
 
 
-def _values(weights: list[tuple[int, int, float]], place: Mapping[int, int], outputs: int) -> NDArray[np.float64]:
-    values = np.zeros((len(place), outputs))
-    for node_id, output, weight in weights:
-        values[place[node_id], output] += weight
-    return values
+class _Columns:
+    """The node attributes of a whole ensemble, as arrays."""
 
+    def __init__(self, attributes: Attributes) -> None:
+        try:
+            self._modes = np.array([_MODES[mode] for mode in attributes["nodes_modes"]], dtype=np.uint8)
+        except KeyError as mode:
+            raise TreesUnsupported(f"The ensemble branches by {mode}.") from None
+        self._features = np.asarray(attributes["nodes_featureids"], dtype=np.int64)
+        self._thresholds = _floats(attributes, "nodes_values")
+        self._true = np.asarray(attributes["nodes_truenodeids"], dtype=np.int64)
+        self._false = np.asarray(attributes["nodes_falsenodeids"], dtype=np.int64)
+        tracks = attributes.get("nodes_missing_value_tracks_true") or np.zeros(len(self._modes))
+        # NaN differs from every number, so the runtime finds NEQ true of it whichever way missing values go.
+        self._missing = np.asarray(tracks, dtype=bool) | (self._modes == NEQ)
 
-def _tree(
-    attributes: Attributes, rows: NDArray[np.intp], place: Mapping[int, int], *, values: NDArray[np.float64]
-) -> Tree:
-    size = len(rows)
-    left, right, missing = (np.full(size, -1, dtype=np.int32) for _ in range(3))
-    features, thresholds = np.zeros(size, dtype=np.int32), np.zeros(size)
-    tracks_true = attributes.get("nodes_missing_value_tracks_true") or [0] * len(attributes["nodes_modes"])
-    for index, row in enumerate(rows):
-        mode = attributes["nodes_modes"][row].decode()
-        if mode == "LEAF":
-            continue
-        if mode not in _BRANCHES:
-            raise TreesUnsupported(f"The ensemble branches by {mode}.")
-        when_true = place[attributes["nodes_truenodeids"][row]]
-        when_false = place[attributes["nodes_falsenodeids"][row]]
-        threshold = np.float32(attributes["nodes_values"][row])
-        if mode in {"BRANCH_LT", "BRANCH_GTE"}:
-            # Inputs are float32, so `x < t` is `x <= the float32 just below t`.
-            threshold = np.nextafter(threshold, np.float32(-np.inf))
-        goes_left_when_true = mode in {"BRANCH_LEQ", "BRANCH_LT"}
-        left[index], right[index] = (when_true, when_false) if goes_left_when_true else (when_false, when_true)
-        missing[index] = when_true if tracks_true[row] else when_false
-        features[index] = attributes["nodes_featureids"][row]
-        thresholds[index] = float(threshold)
-    return Tree(left, right, missing, features, thresholds, values)
+    def tree(self, rows: NDArray[np.intp], place: Mapping[int, int], *, values: NDArray[np.float64]) -> Tree:
+        modes = self._modes[rows]
+        inner = modes != LEAF
+
+        def children(ids: NDArray[np.int64]) -> NDArray[np.int64]:
+            return np.array([place[int(one)] if on else -1 for one, on in zip(ids[rows], inner, strict=True)])
+
+        return Tree(
+            modes=modes,
+            features=self._features[rows],
+            thresholds=self._thresholds[rows],
+            when_true=children(self._true),
+            when_false=children(self._false),
+            missing_is_true=self._missing[rows],
+            values=values,
+            members={},
+        )

@@ -1,4 +1,4 @@
-"""Checks an uploaded bundle in a throw-away process, which is all that a hostile model can harm."""
+"""Checks an uploaded model in a throw-away process, which is all that a hostile model can harm."""
 
 import json
 import logging
@@ -7,22 +7,31 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from time import perf_counter
-from typing import Literal, TypedDict, cast
+from time import monotonic, perf_counter
+from typing import IO, Literal, TypedDict, cast
 
 logger = logging.getLogger(__name__)
 
 TIMEOUT_S = 30.0
 MEMORY_BYTES = 4 * 1024**3
-_CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
+# An answer and, for another's export, the bundle made of it.
+OUTPUT_BYTES = 220 * 1024**2
+ANSWER_BYTES = 1024**2
+BUDGET_ROWS = 256
+_TICK_S = 5.0
 
 
 class RunBudget(TypedDict):
-    """What loading and scoring cost: the yardstick for later runs."""
+    """What loading and scoring cost when the bundle was checked: the yardstick for later runs."""
 
-    peak_rss: int
-    seconds: float
+    peak_rss: int  # bytes
+    seconds: float  # of the whole check
+    load_seconds: float  # until the first answer can be had, golden rows included
+    batch_rows: int
+    batch_seconds: float  # for `batch_rows` rows at once
+    row_seconds: float  # for one row alone
 
 
 class GateResult(TypedDict):
@@ -33,32 +42,70 @@ class GateResult(TypedDict):
     reason: str
     digest: str
     run_budget: RunBudget
+    isolation: str  # how the network was taken away: see `confinement`
+    bundle: bytes  # the bundle made of another's export, as a zip; empty for what came as a bundle
 
 
-def examine(archive: bytes, *, timeout_s: float = TIMEOUT_S, memory_bytes: int = MEMORY_BYTES) -> GateResult:
-    """Check, load and score a zipped bundle in a child process under limits; never raises for its content."""
+def examine(
+    upload: bytes,
+    *,
+    classes: Sequence[str] = (),
+    timeout_s: float = TIMEOUT_S,
+    memory_bytes: int = MEMORY_BYTES,
+    heartbeat: Callable[[], None] | None = None,
+) -> GateResult:
+    """Check, load and score a zipped upload in a child process under limits; never raises for its content.
+
+    Another's export (see `foreign`) is first made into a bundle there, with its classes in the order of `classes`.
+    `heartbeat` is called every few seconds while the child works.
+    """
     started = perf_counter()
-    with tempfile.TemporaryDirectory(prefix="reviewapp-gate-") as empty:
+    # Files and not pipes: what a hostile child says is bounded by its own limits and never piles up in memory here.
+    with (
+        tempfile.TemporaryDirectory(prefix="reviewapp-gate-") as empty,
+        tempfile.TemporaryFile() as given,
+        tempfile.TemporaryFile() as answer,
+        tempfile.TemporaryFile() as complaint,
+    ):
+        given.write(json.dumps({"classes": list(classes)}).encode() + b"\n" + upload)
+        given.seek(0)
         child = subprocess.Popen(  # noqa: S603 (our own interpreter and module)
-            [sys.executable, "-m", "inference.upload_gate", str(memory_bytes), str(max(1, int(timeout_s)))],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            [sys.executable, "-m", "inference.gate_child", str(memory_bytes), str(max(1, int(timeout_s)))],
+            stdin=given,
+            stdout=answer,
+            stderr=complaint,
             cwd=empty,
             env=_environment(empty),
             start_new_session=True,
         )
-        try:
-            answer, complaint = child.communicate(archive, timeout=timeout_s)
-        except subprocess.TimeoutExpired:
-            child.kill()
-            child.communicate()
-            return _too_slow(timeout_s, seconds=perf_counter() - started)
-    if child.returncode == -signal.SIGXCPU:
-        return _too_slow(timeout_s, seconds=perf_counter() - started)
-    if child.returncode != 0:
-        return _crashed(child.returncode, complaint, seconds=perf_counter() - started)
-    return cast("GateResult", json.loads(answer))  # written by main() below
+        is_in_time = _wait(child, timeout_s=timeout_s, heartbeat=heartbeat)
+        seconds = perf_counter() - started
+        if not is_in_time or child.returncode == -signal.SIGXCPU:
+            reason = f"Checking the model took longer than {timeout_s:g} s; make it smaller."
+            return refused("gate_timeout", reason, seconds=seconds)
+        if child.returncode != 0:
+            return _crashed(child.returncode, _end_of(complaint), seconds=seconds)
+        return _read(answer)
+
+
+def _wait(child: "subprocess.Popen[bytes]", *, timeout_s: float, heartbeat: Callable[[], None] | None) -> bool:
+    """Whether the child ended by itself in time; afterwards it is gone in any case."""
+    deadline = monotonic() + timeout_s
+    try:
+        while (left := deadline - monotonic()) > 0:
+            try:
+                child.wait(min(left, _TICK_S))
+            except subprocess.TimeoutExpired:
+                if heartbeat is not None:
+                    heartbeat()
+            else:
+                return True
+        return False
+    finally:
+        if child.poll() is None:
+            # Its session holds whatever it may have started.
+            os.killpg(child.pid, signal.SIGKILL)
+            child.wait()
 
 
 def _environment(empty: str) -> dict[str, str]:
@@ -74,78 +121,42 @@ def _environment(empty: str) -> dict[str, str]:
     }
 
 
-def _too_slow(timeout_s: float, *, seconds: float) -> GateResult:
-    reason = f"Checking the bundle took longer than {timeout_s:g} s; make the model smaller."
-    return _refused("gate_timeout", reason, seconds=seconds)
+def _end_of(stream: IO[bytes], *, most: int = 2000) -> bytes:
+    size = stream.seek(0, os.SEEK_END)
+    stream.seek(max(0, size - most))
+    return stream.read(most)
+
+
+def _read(answer: IO[bytes]) -> GateResult:
+    answer.seek(0)
+    result = cast("GateResult", json.loads(answer.readline(ANSWER_BYTES)))  # written by gate_child
+    result["bundle"] = answer.read(OUTPUT_BYTES)
+    return result
 
 
 def _crashed(code: int, complaint: bytes, *, seconds: float) -> GateResult:
     if b"MemoryError" in complaint or b"bad_alloc" in complaint:
-        reason = "Checking the bundle needed more memory than a model may have; make the model smaller."
-        return _refused("gate_memory", reason, seconds=seconds)
-    logger.warning("upload_gate.child_failed code=%d stderr=%s", code, complaint[-2000:].decode(errors="replace"))
-    return _refused("gate_crashed", f"Checking the bundle ended its process (code {code}).", seconds=seconds)
+        reason = "Checking the model needed more memory than a model may have; make it smaller."
+        return refused("gate_memory", reason, seconds=seconds)
+    logger.warning("upload_gate.child_failed code=%d stderr=%s", code, complaint.decode(errors="replace"))
+    return refused("gate_crashed", f"Checking the model ended its process (code {code}).", seconds=seconds)
 
 
-def _refused(code: str, reason: str, *, seconds: float, peak_rss: int = 0) -> GateResult:
+def refused(code: str, reason: str, *, seconds: float = 0.0, peak_rss: int = 0) -> GateResult:
+    """The answer for an upload that may not run."""
     return {
         "state": "refused",
         "code": code,
         "reason": reason,
         "digest": "",
-        "run_budget": {"peak_rss": peak_rss, "seconds": seconds},
+        "run_budget": {
+            "peak_rss": peak_rss,
+            "seconds": seconds,
+            "load_seconds": 0.0,
+            "batch_rows": BUDGET_ROWS,
+            "batch_seconds": 0.0,
+            "row_seconds": 0.0,
+        },
+        "isolation": "",
+        "bundle": b"",
     }
-
-
-def _confine(memory_bytes: int, cpu_seconds: int) -> None:
-    import resource
-
-    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
-    resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds + 1))
-    # Enough for Python to try out its temporary directory, too little to fill a disk.
-    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    if sys.platform == "linux":
-        import ctypes
-
-        # Takes the network away where the kernel lets a process do so; elsewhere the other limits hold.
-        ctypes.CDLL(None, use_errno=True).unshare(_CLONE_NEWUSER | _CLONE_NEWNET)
-
-
-def _examine_here(archive: bytes) -> GateResult:
-    import resource
-
-    from inference import bundle, model
-    from inference.refusal import BundleRefused
-    from inference.session import CPU
-
-    started = perf_counter()
-    try:
-        files = bundle.read_zip(archive)
-        loaded = model.load(files, providers=[CPU])
-        code = reason = ""
-    except BundleRefused as refusal:
-        code, reason = refusal.code, str(refusal)
-    except MemoryError:
-        code, reason = (
-            "gate_memory",
-            "The bundle needs more memory than a model may have; make the model smaller.",
-        )
-    seconds = perf_counter() - started
-    peak_rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    if code:
-        return _refused(code, reason, seconds=seconds, peak_rss=peak_rss)
-    budget: RunBudget = {"peak_rss": peak_rss, "seconds": seconds}
-    return {"state": "ready", "code": "", "reason": "", "digest": loaded.digest, "run_budget": budget}
-
-
-def main() -> None:
-    """The child: limits from the command line, the zip from standard input, the answer to standard output."""
-    memory_bytes, cpu_seconds = (int(value) for value in sys.argv[1:3])
-    _confine(memory_bytes, cpu_seconds)
-    result = _examine_here(sys.stdin.buffer.read())
-    sys.stdout.write(json.dumps(result))
-
-
-if __name__ == "__main__":
-    main()

@@ -30,6 +30,8 @@ app.conf.task_queues = [Queue(name) for name in QUEUES]
 app.conf.task_routes = {
     "cases.drain_inference": {"queue": "inference"},
     "cases.drain_explain": {"queue": "explain"},
+    "cases.drain_checks": {"queue": "train"},
+    "cases.drain_replays": {"queue": "inference"},
     "webhooks.*": {"queue": "webhooks"},
     "monitoring.*": {"queue": "monitoring"},
 }

@@ -46,6 +46,19 @@ def words(name: str, default: tuple[str, ...] = ()) -> list[str]:
     return [word.strip() for word in value.split(",") if word.strip()] if value else list(default)
 
 
+def origins(name: str) -> list[str]:
+    found = words(name)
+    for origin in found:
+        parts = urlsplit(origin)
+        try:
+            is_plain = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+        except ValueError:
+            is_plain = False
+        if not is_plain or parts.path.strip("/") or parts.username or parts.query:
+            raise ImproperlyConfigured(f"{name} holds {origin!r}; each entry must read http(s)://host:port.")
+    return found
+
+
 def database(url: str) -> dict[str, Any]:
     """Django's DATABASES entry for postgresql://user:password@host:port/name?option=value."""
     parts = urlsplit(url)

@@ -79,6 +79,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "csp.middleware.CSPMiddleware",
+    "reviewapp.web.timezones.TimezoneMiddleware",
     "reviewapp.web.errors.RefusalMiddleware",
 ]
 
@@ -252,6 +253,10 @@ CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 # Permits http and loopback endpoints: for one laptop and for tests.
 WEBHOOK_ALLOW_PRIVATE = env.boolean("WEBHOOK_ALLOW_PRIVATE")
 WEBHOOK_PROXY = env.text("WEBHOOK_PROXY")
+
+# Open Inference Protocol servers that bundles may name: scheme, host and port of each.
+REMOTE_MODELS = env.origins("REMOTE_MODELS")
+REMOTE_MODEL_TOKEN = env.text("REMOTE_MODEL_TOKEN", "") or ""
 
 LOGGING_CONFIG = None
 configure_logging(json=env.boolean("LOG_JSON"), level=env.text("LOG_LEVEL", "INFO") or "INFO")

@@ -16,11 +16,15 @@ guards.block_other_machines()
 guards.shuffle_unordered_querysets()
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """What several processes share out: whole modules, and the tests of the demo together."""
+    uses_demo = "demo" in getattr(item, "fixturenames", ())
+    item.add_marker(pytest.mark.xdist_group("demo" if uses_demo else item.nodeid.partition("::")[0]))
+
+
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What several processes share out: whole modules, and the tests of one demo together; the long ones first."""
-    for item in items:
-        uses_demo = "demo" in getattr(item, "fixturenames", ())
-        item.add_marker(pytest.mark.xdist_group("demo" if uses_demo else item.nodeid.partition("::")[0]))
+    """The long ones first: a process that ends early has nothing to share with."""
     items.sort(key=lambda item: not (item.get_closest_marker("e2e") or item.get_closest_marker("faults")))
 
 

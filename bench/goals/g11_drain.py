@@ -33,14 +33,14 @@ def measure(bench: Workbench) -> list[Result]:
         fill.clear(bench.database)
         fill.write(bench.database, backlog)
         fill.settle(bench.database)
-        seconds = _drained(scoring.score_batch)
+        seconds = drained(scoring.score_batch)
         return Sample(number / seconds, check_decided(bench, number))
 
     def anchor() -> Sample:
         bare_drain.create(bench.database)
         bare_drain.fill(bench.database, bodies)
         with bench.installation.connect() as connection:
-            seconds = _drained(lambda: bare_drain.drain_batch(connection, raw))
+            seconds = drained(lambda: bare_drain.drain_batch(connection, raw))
         done = bench.one("SELECT count(*) FROM bench_case WHERE status = 2 AND probability IS NOT NULL")
         check(done == number, f"the bare drain scored {done} of {number}")
         return Sample(number / seconds)
@@ -50,7 +50,8 @@ def measure(bench: Workbench) -> list[Result]:
     return [result]
 
 
-def _drained(one_batch: Any) -> float:
+def drained(one_batch: Any) -> float:
+    """Seconds until nothing is left."""
     started = time.perf_counter()
     while one_batch():
         pass

@@ -15,14 +15,19 @@ from inference.manifest import Manifest
 from inference.neighbours import Space
 from inference.session import CPU, Session
 from inference.training import reference
+from inference.training.refused import TrainingRefused
 
 TOLERANCE = 1e-4
+# Texts are padded to the longest of a batch.
+BATCH_ROWS = 1_024
 BACKGROUND_ROWS = 500
+# Each column is shuffled once over so many rows to see what it means to the model.
+IMPORTANCE_ROWS = 2_000
 GOLDEN_ROWS = 32
 Row = Mapping[str, Any]
 
 
-class ExportRefused(RuntimeError):
+class ExportRefused(TrainingRefused):
     """The exported graph does not answer as the fitted pipeline does."""
 
 
@@ -32,30 +37,44 @@ class Fitted:
 
     graph: bytes
     score: Callable[[Feeds], NDArray[np.float64]]
-    cross_validated: NDArray[np.float64]
+    cross_validated: NDArray[np.float64] | None = None
 
 
-def assemble(fitted: Fitted, draft: Manifest, *, rows: Sequence[Row], labels: Sequence[str]) -> dict[str, bytes]:
+@dataclass(frozen=True)
+class Held:
+    """Rows to compare graph and pipeline on beside those to learn from, with their numbers in the data."""
+
+    feeds: Feeds
+    numbers: NDArray[np.int64]
+
+
+def assemble(
+    fitted: Fitted, draft: Manifest, *, rows: Sequence[Row], labels: Sequence[str], held: Held | None = None
+) -> dict[str, bytes]:
     """The five files; refuses a graph that leaves the fitted pipeline by more than 1e-4 on any row."""
     session = Session(fitted.graph, providers=[CPU])
     feeds = Decoder(draft).feeds(rows)
 
     def score(batch: Feeds) -> NDArray[np.float64]:
-        (found,) = session.run(batch, outputs=[draft.probabilities_output])
-        return np.asarray(found, dtype=np.float64)
+        return in_batches(session, batch, output=draft.probabilities_output)
 
-    for batch in (feeds, _mixed(feeds)):
-        _compare(score(batch), fitted.score(batch))
+    if held is not None:
+        _compare(score(held.feeds), fitted.score(held.feeds), draft, rows=[f"row {one}" for one in held.numbers])
+    for kind, batch in (("training row", feeds), ("mixed row", _mixed(feeds))):
+        names = [f"{kind} {place + 1}" for place in range(len(rows))]
+        _compare(score(batch), fitted.score(batch), draft, rows=names)
     table = {name: [row.get(name) for row in rows] for name in draft.column_names}
+    given = session.run(feeds, outputs=[draft.outputs["embedding"]])[0] if "embedding" in draft.outputs else None
+    importance = _importance(feeds, draft, score=score)
     draft = replace(
         draft,
-        neighbours=neighbours.fit(table, draft, importance=_importance(feeds, draft, score=score)),
+        neighbours=neighbours.fit(table, draft, importance=importance, outcomes=score(feeds), given=given),
         lineage={**_lineage(rows, labels), **draft.lineage},
-        metrics={**_metrics(fitted.cross_validated, labels, draft.classes), **draft.metrics},
+        metrics={**_metrics(fitted, labels, draft.classes), **draft.metrics},
     )
     order = stratified_order(labels)
     chosen = order[:BACKGROUND_ROWS]
-    embedded = Space(draft).embed(feeds)
+    embedded = Space(draft).embed(feeds, given)
     own = np.full(len(order), -1, dtype=np.intp)
     own[chosen] = np.arange(len(chosen))
     manifest = replace(draft, novelty=novelty.fit(embedded, embedded[chosen], own=own))
@@ -90,16 +109,39 @@ def _mixed(feeds: Feeds) -> Feeds:
     }
 
 
-def _compare(found: NDArray[np.float64], expected: NDArray[np.float64]) -> None:
-    worst = float(np.abs(found - expected).max())
-    if not worst <= TOLERANCE:
-        raise ExportRefused(
-            f"The graph answers up to {worst:.2g} away from the fitted pipeline (allowed {TOLERANCE:g})."
-        )
+def in_batches(session: Session, feeds: Feeds, *, output: str) -> NDArray[np.float64]:
+    """The output for all rows, run a batch at a time."""
+    rows = len(next(iter(feeds.values())))
+    parts = []
+    for start in range(0, rows, BATCH_ROWS):
+        batch = {name: values[start : start + BATCH_ROWS] for name, values in feeds.items()}
+        parts.append(np.asarray(session.run(batch, outputs=[output])[0], dtype=np.float64))
+    return np.concatenate(parts)
+
+
+def _compare(
+    found: NDArray[np.float64], expected: NDArray[np.float64], manifest: Manifest, *, rows: Sequence[str]
+) -> None:
+    distance = np.abs(found - expected)
+    if bool((distance <= TOLERANCE).all()):  # NaN fails the comparison
+        return
+    apart = np.flatnonzero(~(distance <= TOLERANCE).all(axis=1))
+    row, place = divmod(int(np.nan_to_num(distance, nan=np.inf).argmax()), distance.shape[1])
+    raise ExportRefused(
+        f"The graph answers up to {distance[row, place]:.2g} away from the fitted pipeline (allowed {TOLERANCE:g}): "
+        "most "
+        f"in {rows[row]}, class {manifest.classes[place]}, with {found[row, place]:.6f} for "
+        f"{expected[row, place]:.6f}; "
+        f"{len(apart):,} of {len(rows):,} rows differ. Nothing was exported."
+    )
 
 
 def _importance(feeds: Feeds, manifest: Manifest, *, score: Any) -> dict[str, float]:
     """How much the probabilities move, on average, when one column is shuffled among the training rows."""
+    rows = len(next(iter(feeds.values())))
+    if rows > IMPORTANCE_ROWS:
+        kept = np.random.default_rng(0).choice(rows, IMPORTANCE_ROWS, replace=False)
+        feeds = {name: values[kept] for name, values in feeds.items()}
     plain = score(feeds)
     shuffle = np.random.default_rng(0).permutation(len(plain))
     importance: dict[str, float] = {}
@@ -125,7 +167,10 @@ def _lineage(rows: Sequence[Row], labels: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _metrics(probabilities: NDArray[np.float64], labels: Sequence[str], classes: Sequence[str]) -> dict[str, Any]:
+def _metrics(fitted: Fitted, labels: Sequence[str], classes: Sequence[str]) -> dict[str, Any]:
+    probabilities = fitted.cross_validated
+    if probabilities is None:
+        return {}
     truth = np.array([classes.index(label) for label in labels])
     hit = np.maximum(probabilities[np.arange(len(truth)), truth], 1e-12)
     return {

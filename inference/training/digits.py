@@ -10,7 +10,7 @@ from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from inference.decode import Decoder, Feeds
 from inference.manifest import Column, GraphInput, Manifest
-from inference.training import onnx_graph
+from inference.training import net, onnx_graph
 from inference.training.assemble import Fitted, assemble
 from inference.training.calibration import Temperature
 from inference.training.tabular import Description
@@ -48,7 +48,6 @@ def train_pixels(
         explainer={
             "method": "permutation_shap",
             "background_rows": 100,
-            "permutations": 10,
             "output_space": "probability",
         },
         owner=about.owner,
@@ -58,15 +57,15 @@ def train_pixels(
     )
     feeds = Decoder(draft).feeds(rows)
     truth = np.array([draft.classes.index(label) for label in target])
-    net, calibration, held_out = _fit(_scale(feeds[PIXELS], brightest), truth)
+    model, calibration, held_out = _fit(_scale(feeds[PIXELS], brightest), truth)
 
     def score(batch: Feeds) -> NDArray[np.float64]:
-        return calibration.apply(_scores(net, _scale(batch[PIXELS], brightest)))
+        return calibration.apply(_scores(model, _scale(batch[PIXELS], brightest)))
 
     graph = onnx_graph.build(
         about.name,
         [pixels],
-        parts=[_net_nodes(net, brightest=brightest), calibration.nodes("scores", onnx_graph.PROBABILITIES)],
+        parts=[_net_nodes(model, brightest=brightest), calibration.nodes("scores", onnx_graph.PROBABILITIES)],
         classes=len(classes),
     )
     draft = replace(draft, calibration={**calibration.to_json(), "folds": FOLDS})
@@ -88,25 +87,11 @@ def _scale(pixels: NDArray[Any], brightest: float) -> NDArray[np.float32]:
     return np.asarray(pixels / np.float32(brightest), dtype=np.float32)
 
 
-def _scores(net: Any, scaled: NDArray[np.float32]) -> NDArray[np.float64]:
-    """The net's outputs before its softmax, which scikit-learn does not offer."""
-    values = scaled.astype(np.float64)
-    for layer, (weights, bias) in enumerate(zip(net.coefs_, net.intercepts_, strict=True)):
-        values = values @ weights + bias
-        if layer < len(net.coefs_) - 1:
-            values = np.maximum(values, 0.0)
-    return np.asarray(values)
+def _scores(model: Any, scaled: NDArray[np.float32]) -> NDArray[np.float64]:
+    return net.scores(model.coefs_, model.intercepts_, scaled)
 
 
-def _net_nodes(net: Any, *, brightest: float) -> tuple[list[NodeProto], list[TensorProto]]:
-    constants = [numpy_helper.from_array(np.array([brightest], dtype=np.float32), "brightest")]
-    nodes = [helper.make_node("Div", [PIXELS, "brightest"], ["layer_0"])]
-    last = len(net.coefs_) - 1
-    for layer, (weights, bias) in enumerate(zip(net.coefs_, net.intercepts_, strict=True)):
-        constants.append(numpy_helper.from_array(weights.astype(np.float32), f"weights_{layer}"))
-        constants.append(numpy_helper.from_array(bias.astype(np.float32), f"bias_{layer}"))
-        sums = "scores" if layer == last else f"sums_{layer}"
-        nodes.append(helper.make_node("Gemm", [f"layer_{layer}", f"weights_{layer}", f"bias_{layer}"], [sums]))
-        if layer < last:
-            nodes.append(helper.make_node("Relu", [sums], [f"layer_{layer + 1}"]))
-    return nodes, constants
+def _net_nodes(model: Any, *, brightest: float) -> tuple[list[NodeProto], list[TensorProto]]:
+    nodes, constants = net.nodes(model.coefs_, model.intercepts_, given="scaled", output="scores")
+    divisor = numpy_helper.from_array(np.array([brightest], dtype=np.float32), "brightest")
+    return [helper.make_node("Div", [PIXELS, "brightest"], ["scaled"]), *nodes], [divisor, *constants]

@@ -7,6 +7,8 @@ from onnx import ModelProto, NodeProto, TensorProto, helper
 from inference.manifest import GraphInput
 
 OPSETS = {"": 17, "ai.onnx.ml": 3}
+# Declared only where a text is cut into words.
+TEXT_OPSETS = {"com.microsoft": 1}
 _TYPES = {"float": TensorProto.FLOAT, "string": TensorProto.STRING}
 PROBABILITIES = "probabilities"
 
@@ -22,7 +24,12 @@ def build(name: str, inputs: Sequence[GraphInput], *, parts: Sequence[Part], cla
         [helper.make_tensor_value_info(PROBABILITIES, TensorProto.FLOAT, ["rows", classes])],
         initializer=[constant for _, constants in parts for constant in constants],
     )
-    opsets = [helper.make_opsetid(domain, number) for domain, number in OPSETS.items()]
+    used = {node.domain for node in graph.node}
+    opsets = [
+        helper.make_opsetid(domain, number)
+        for domain, number in {**OPSETS, **TEXT_OPSETS}.items()
+        if domain in used or domain in OPSETS
+    ]
     model: ModelProto = helper.make_model(graph, opset_imports=opsets, ir_version=8, producer_name="reviewapp")
     content: bytes = model.SerializeToString()
     return content

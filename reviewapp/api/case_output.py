@@ -156,7 +156,7 @@ def latest_prediction(case: Case) -> Prediction | None:
     """The one that routed the present generation."""
     return (
         Prediction.objects.filter(case=case, generation=case.generation)
-        .exclude(role=Prediction.Role.SHADOW)
+        .filter(route__isnull=False)
         .select_related("model_version", "policy_version")
         .order_by("-created_at", "-pk")
         .first()

@@ -1,5 +1,6 @@
 """Every refusal under /api/ is application/problem+json (RFC 9457) with a stable code, whatever raised it."""
 
+import sys
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from typing import Any
@@ -8,6 +9,7 @@ import structlog
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.template.loader import render_to_string
 from django.views import defaults
 from rest_framework import exceptions
 from rest_framework.response import Response
@@ -18,6 +20,7 @@ log = structlog.get_logger(__name__)
 
 CONTENT_TYPE = "application/problem+json"
 RETRY_AFTER = "2"
+UNAVAILABLE = "The database did not answer in time; try again."
 
 
 def problem(
@@ -59,7 +62,7 @@ def problem_handler(error: Exception, context: Mapping[str, Any]) -> Response:
         return problem(
             503,
             "database_unavailable",
-            "The database did not answer in time; try again.",
+            UNAVAILABLE,
             headers={"Retry-After": RETRY_AFTER},
         )
     log.error("api.failed", view=type(context.get("view")).__name__, exc_info=error)
@@ -115,6 +118,15 @@ def _json(status: int, code: str, detail: str) -> JsonResponse:
     return JsonResponse(body(status, code, detail), status=status, content_type=CONTENT_TYPE)
 
 
+def _unavailable(request: HttpRequest) -> HttpResponse:
+    if _is_api(request):
+        response: HttpResponse = _json(503, "database_unavailable", UNAVAILABLE)
+    else:
+        response = HttpResponse(render_to_string("503.html"), status=503)
+    response["Retry-After"] = RETRY_AFTER
+    return response
+
+
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     if _is_api(request):
         return _json(400, "bad_request", "The request cannot be read.")
@@ -134,6 +146,9 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
+    """What no view could answer, because it was raised before or around it."""
+    if isinstance(sys.exception(), OperationalError | InterfaceError):
+        return _unavailable(request)
     if _is_api(request):
         return _json(500, "internal_error", "Something went wrong on our side; quote the instance.")
     return defaults.server_error(request)

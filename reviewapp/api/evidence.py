@@ -1,4 +1,4 @@
-"""Why a case was decided or routed as it was: explanation, similar cases, timeline."""
+"""Why a case was decided or routed as it was: explanation, timeline."""
 
 from typing import Any
 from uuid import UUID
@@ -12,50 +12,44 @@ from rest_framework.response import Response
 from reviewapp.api.base import ApiView
 from reviewapp.api.case_output import latest_prediction
 from reviewapp.api.pages import PAGE_PARAMETERS, decode, encode, limit_of, page, page_of, position
-from reviewapp.cases.models import Case, Explanation, Label, Prediction, Work
+from reviewapp.cases.models import Case, Explanation, Prediction, Work
 from reviewapp.cases.permissions import check_sees_model
-from reviewapp.cases.similar import WANTED, SimilarCase, similar_cases
 from reviewapp.domain.errors import NotFound
 from reviewapp.events.models import Event
+
+
+class WordAttribution(serializers.Serializer[Any]):
+    word = serializers.CharField()
+    attribution = serializers.FloatField()
 
 
 class Attribution(serializers.Serializer[Any]):
     column = serializers.CharField()
     value = serializers.JSONField(allow_null=True)
     attribution = serializers.FloatField()
+    error = serializers.FloatField(required=False, help_text="Standard error, where the attribution is sampled.")
+    words = WordAttribution(many=True, required=False, help_text="Of a text: its words, largest magnitude first.")
+    rest = serializers.FloatField(required=False, help_text="What the words leave of a text's attribution.")
 
 
 class ExplanationOutput(serializers.Serializer[Any]):
     prediction = serializers.UUIDField()
     method = serializers.CharField()
-    output_space = serializers.CharField()
+    output_space = serializers.CharField(help_text="`log_odds`, `probability`, `class_score` or `raw`.")
     base_value = serializers.FloatField()
     output_value = serializers.FloatField(allow_null=True)
     residual = serializers.FloatField(help_text="Output minus base value and attributions.")
     is_additive = serializers.BooleanField(help_text="Whether the residual is within tolerance.")
     background = serializers.CharField(help_text="SHA-256 of the background sample.")
+    sampling_error = serializers.FloatField(
+        allow_null=True, help_text="Largest standard error of an attribution; null where they are exact."
+    )
+    evaluations = serializers.IntegerField(help_text="Rows that the model answered for it; 0 where none were needed.")
     attributions = Attribution(many=True, help_text="Largest magnitude first.")
     created_at = serializers.DateTimeField()
 
     def get_fields(self) -> dict[str, Any]:
         return {**super().get_fields(), "class": serializers.CharField(help_text="The class explained.")}
-
-
-class SimilarOutput(serializers.Serializer[Any]):
-    case = serializers.UUIDField()
-    external_id = serializers.CharField()
-    source = serializers.ChoiceField(Label.Source.choices)  # type: ignore[assignment]
-    is_honest = serializers.BooleanField(help_text="Answered before anything of the model was shown.")
-    distance = serializers.FloatField()
-    features = serializers.DictField()
-
-    def get_fields(self) -> dict[str, Any]:
-        return {**super().get_fields(), "class": serializers.CharField()}
-
-
-class SimilarList(serializers.Serializer[Any]):
-    items = SimilarOutput(many=True)
-    note = serializers.CharField(allow_null=True, help_text="Said where fewer than five are settled.")
 
 
 class EventOutput(serializers.Serializer[Any]):
@@ -76,17 +70,6 @@ class ExplanationView(ApiView):
         case = self.case(case_id)
         check_sees_model(self.actor, case)
         return Response(explanation_of(explanation(case, latest_prediction(case))))
-
-
-class SimilarView(ApiView):
-    scopes = {"GET": "cases:read"}
-
-    @extend_schema(operation_id="case_similar", responses=SimilarList)
-    def get(self, request: Request, case_id: UUID) -> Response:  # noqa: ARG002
-        """The most similar settled cases, nearest first."""
-        case = self.case(case_id)
-        check_sees_model(self.actor, case)
-        return Response(similar_list(similar_cases(case, latest_prediction(case))))
 
 
 class TimelineView(ApiView):
@@ -137,27 +120,10 @@ def explanation_of(row: Explanation) -> dict[str, Any]:
         "residual": row.residual,
         "is_additive": row.is_additive,
         "background": row.background,
+        "sampling_error": row.sampling_error,
+        "evaluations": row.evaluations,
         "attributions": row.attributions,
         "created_at": row.created_at,
-    }
-
-
-def similar_list(found: list[SimilarCase]) -> dict[str, Any]:
-    few = f"Only {len(found)} similar cases are settled." if len(found) < WANTED else None
-    return {
-        "items": [
-            {
-                "case": one.case_id,
-                "external_id": one.external_id,
-                "class": one.answer,
-                "source": one.source,
-                "is_honest": one.is_honest,
-                "distance": one.distance,
-                "features": one.features,
-            }
-            for one in found
-        ],
-        "note": few,
     }
 
 

@@ -5,10 +5,10 @@ from typing import Any
 from rest_framework import serializers
 
 from reviewapp.api.case_output import DecisionOutput, PredictionOutput, ReasonOutput, prediction_of
-from reviewapp.api.evidence import ExplanationOutput, SimilarList, explanation, explanation_of, similar_list
+from reviewapp.api.evidence import ExplanationOutput, explanation, explanation_of
+from reviewapp.api.similar import SimilarList, similar_to
 from reviewapp.cases.models import Prediction, Review, Verdict
 from reviewapp.cases.permissions import hides_model, may_see_evidence
-from reviewapp.cases.similar import similar_cases
 from reviewapp.domain.errors import NotFound
 from reviewapp.registry.actors import Actor
 from reviewapp.registry.models import Stream
@@ -114,5 +114,5 @@ def _evidence(review: Review) -> dict[str, Any]:
         "prediction": prediction_of(prediction, review.stream.classes),
         "explanation": made,
         "explanation_note": note,
-        "similar": similar_list(similar_cases(review.case, prediction)),
+        "similar": similar_to(review.case, prediction),
     }

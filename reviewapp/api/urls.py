@@ -1,6 +1,24 @@
 from django.urls import URLPattern, path, re_path
 
-from reviewapp.api import amendments, bulk, cases, deliveries, docs, endpoints, evidence, feeds, reviews, streams
+from reviewapp.api import (
+    amendments,
+    bulk,
+    cases,
+    comparisons,
+    deliveries,
+    docs,
+    endpoints,
+    evidence,
+    explanation_files,
+    exports,
+    feeds,
+    model_versions,
+    replays,
+    reviews,
+    rollouts,
+    similar,
+    streams,
+)
 from reviewapp.api.base import UnknownPath
 
 app_name = "api"
@@ -18,14 +36,24 @@ urlpatterns: list[URLPattern] = [
     path(f"{_stream}/hold", streams.HoldView.as_view(), name="hold"),
     path(f"{_stream}/cases", cases.CasesView.as_view(), name="cases"),
     path(f"{_stream}/cases/bulk", bulk.BulkView.as_view(), name="cases-bulk"),
+    path(f"{_stream}/model-versions", model_versions.ModelVersionsView.as_view(), name="model-versions"),
+    path(f"{_stream}/model-versions/<int:number>", model_versions.ModelVersionView.as_view(), name="model-version"),
+    path(f"{_stream}/rollouts", rollouts.RolloutsView.as_view(), name="rollouts"),
+    path(f"{_stream}/comparison", comparisons.ComparisonView.as_view(), name="comparison"),
     path(f"{_stream}/decisions", feeds.DecisionsView.as_view(), name="decisions"),
     path(f"{_stream}/labels", feeds.LabelsView.as_view(), name="labels"),
     path(_case, cases.CaseView.as_view(), name="case"),
     path(f"{_case}/input", amendments.InputView.as_view(), name="case-input"),
     path(f"{_case}/outcome", amendments.OutcomeView.as_view(), name="case-outcome"),
     path(f"{_case}/explanation", evidence.ExplanationView.as_view(), name="case-explanation"),
-    path(f"{_case}/similar", evidence.SimilarView.as_view(), name="case-similar"),
+    path(
+        f"{_case}/explanation/export", explanation_files.ExplanationFileView.as_view(), name="case-explanation-export"
+    ),
+    path(f"{_case}/similar", similar.SimilarView.as_view(), name="case-similar"),
     path(f"{_case}/timeline", evidence.TimelineView.as_view(), name="case-timeline"),
+    path(f"{_case}/replay", replays.ReplaysView.as_view(), name="case-replay"),
+    path(f"{_case}/replays/<uuid:replay_id>", replays.ReplayView.as_view(), name="case-replay-read"),
+    path(f"{_case}/export", exports.ExportView.as_view(), name="case-export"),
     path("reviews", reviews.ReviewsView.as_view(), name="reviews"),
     path("reviews/claim", reviews.ClaimView.as_view(), name="review-claim"),
     path(_review, reviews.ReviewView.as_view(), name="review"),

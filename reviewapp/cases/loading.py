@@ -16,17 +16,24 @@ log = structlog.get_logger(__name__)
 
 # Enough that a rollback finds the version before still warm.
 MAX_LOADED = 8
-_loaded: "OrderedDict[str, Model]" = OrderedDict()
+# (digest, provider): without a provider the best there is.
+_loaded: "OrderedDict[tuple[str, str], Model]" = OrderedDict()
 
 
-def loaded(bundle: Bundle) -> "Model":
+def loaded(bundle: Bundle, *, provider: str = "") -> "Model":
     """The bundle's model, loaded once per process and verified by digest and golden batch. Raises BundleRefused."""
-    model = _loaded.get(bundle.digest)
+    key = (bundle.digest, provider)
+    model = _loaded.get(key)
     if model is None:
-        model = inference_client.load(local_copy(bundle), expected_digest=bundle.digest)
-        _loaded[bundle.digest] = model
+        model = inference_client.load(local_copy(bundle), expected_digest=bundle.digest, provider=provider or None)
+        _loaded[key] = model
         log.info("model.loaded", bundle=bundle.digest, provider=model.provider)
         if len(_loaded) > MAX_LOADED:
             _loaded.popitem(last=False)
-    _loaded.move_to_end(bundle.digest)
+    _loaded.move_to_end(key)
     return model
+
+
+def forget(bundle: Bundle, *, provider: str = "") -> None:
+    """Drop a model whose session cannot be trusted any more; the next use loads it anew."""
+    _loaded.pop((bundle.digest, provider), None)

@@ -52,6 +52,12 @@ def check_sees_model(actor: Actor, case: Case) -> None:
         )
 
 
+def check_replay(actor: Actor, case: Case) -> None:
+    """Refuse a replay to those who do not oversee the stream: it shows what the model says, and costs a run of it."""
+    check_role(actor, case.stream, *OVERSEES)
+    check_sees_model(actor, case)
+
+
 def hides_model(actor: Actor, case: Case) -> bool:
     """Whether an open review of the case still forbids it: anybody's for a reviewer, one's own for who oversees."""
     if actor.user is None or actor.is_system:

@@ -1,67 +1,189 @@
-"""The most similar cases that were settled before: by a person or an outcome, in one model's space, by exact search."""
+"""The most similar cases that were settled before, by a person or an outcome: never the model's own answers.
 
-import json
-from dataclasses import dataclass
+Near-duplicates do not fill the list, at like distance the answers given unseen come first, and the nearest cases that
+were settled otherwise are set beside it.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, time
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
+import numpy as np
+from django.db.models import TextField
+from django.db.models.functions import Cast
 
-from reviewapp.cases.models import Case, Embedding, Prediction
+from reviewapp.cases import nearest
+from reviewapp.cases.models import Case, CaseInput, Embedding, Prediction, VectorBuild
+from reviewapp.cases.nearest import Filters, Place, Precedent
+from reviewapp.domain import diversity
 
 WANTED = 5
-# Distances this close count as alike; among them the labels given unseen come first.
-ALIKE = 0.05
+CONTRASTED = 2
+# So many are read to choose from, and so far the other answer is looked for.
+CONSIDERED = 60
+CONTRAST_WITHIN = 5_000
 
-# A case that somebody is still to read unseen is left out: its answer is what that reader must not know.
-_NEAREST = """
-SELECT c.id, c.external_id, l.class, l.source, l.is_honest, e.vector <-> q.vector AS distance, i.features
-FROM cases_embedding q
-JOIN cases_embedding e ON e.stream_id = q.stream_id AND e.space = q.space AND e.case_id <> q.case_id
-JOIN cases_case c ON c.id = e.case_id AND c.generation = e.generation AND c.state = 'decided'
-JOIN cases_label l ON l.case_id = e.case_id AND l.generation = e.generation AND l.class IS NOT NULL
-    AND NOT EXISTS (SELECT 1 FROM cases_label later WHERE later.supersedes_id = l.id)
-JOIN cases_caseinput i ON i.case_id = e.case_id AND i.generation = e.generation
-WHERE q.id = %s AND NOT EXISTS (
-    SELECT 1 FROM cases_review r WHERE r.case_id = e.case_id AND r.state = 'open' AND r.mode <> 'assisted')
-ORDER BY distance, c.id
-LIMIT %s
-"""
+ANY = Filters()
 
 
 @dataclass(frozen=True, slots=True)
 class SimilarCase:
-    """A settled case near to another. `distance` is Euclidean in the space of importance-weighted features."""
+    """A settled case near to another. `distance` is Euclidean in the space of importance-weighted features.
+
+    `num_alike`: so many more cases, nearly the same and settled alike, it stands for.
+    """
 
     features: dict[str, Any]
     case_id: UUID
     external_id: str
+    received_at: datetime
     answer: str
     source: str
     is_honest: bool
     distance: float
+    num_alike: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """One answer among the similar cases: how many were settled so, and how near the nearest of them lies."""
+
+    answer: str
+    number: int
+    nearest: float
+
+
+@dataclass(frozen=True, slots=True)
+class Similar:
+    """`cases`, nearest first; `contrast`, the nearest settled otherwise than most of them and not among them.
+
+    `is_building`: vectors of earlier cases are still being made for this model, so nearer ones may turn up.
+    """
+
+    cases: Sequence[SimilarCase] = ()
+    contrast: Sequence[SimilarCase] = ()
+    mix: Sequence[Share] = ()
+    is_building: bool = False
+    has_vector: bool = False
+
+
+def similar(
+    case: Case,
+    prediction: Prediction | None,
+    *,
+    filters: Filters = ANY,
+    limit: int = WANTED,
+    contrasted: int = CONTRASTED,
+) -> Similar:
+    """What was settled before that resembles this case, in the space of the model that made the prediction."""
+    place = _place(case, prediction)
+    if place is None:
+        return Similar()
+    found = nearest.nearest(place, filters=filters, wanted=max(CONSIDERED, limit))
+    chosen = _chosen(found, place.space, limit=limit)
+    mix = _mix([one for one, _ in chosen])
+    others = _contrast(place, filters, found=found, shown=chosen, mix=mix, wanted=contrasted)
+    features = _features([*(one for one, _ in chosen), *others])
+    return Similar(
+        cases=[_shown(one, features, num_alike=number) for one, number in chosen],
+        contrast=[_shown(one, features) for one in others],
+        mix=mix,
+        is_building=VectorBuild.objects.filter(
+            stream=place.stream_id, space=place.space, completed_at__isnull=True
+        ).exists(),
+        has_vector=True,
+    )
 
 
 def similar_cases(case: Case, prediction: Prediction | None, *, limit: int = WANTED) -> list[SimilarCase]:
     """Up to `limit` settled cases, nearest first; fewer when fewer are settled, none without a vector."""
-    vector = _vector(case, prediction)
-    if vector is None:
-        return []
-    with connection.cursor() as cursor:
-        cursor.execute(_NEAREST, [vector.pk, limit])
-        found = [SimilarCase(_decoded(features), *row) for *row, features in cursor.fetchall()]
-    return sorted(found, key=lambda one: (round(one.distance / ALIKE), not one.is_honest, one.distance))
+    return list(similar(case, prediction, limit=limit, contrasted=0).cases)
 
 
-def _vector(case: Case, prediction: Prediction | None) -> Embedding | None:
-    if prediction is None or prediction.model_version.bundle_id is None:
+def _place(case: Case, prediction: Prediction | None) -> Place | None:
+    if prediction is None or prediction.model_version.bundle is None:
         return None
-    return Embedding.objects.filter(
-        case=case, generation=prediction.generation, space=prediction.model_version.bundle_id
-    ).first()
+    bundle = prediction.model_version.bundle
+    vector = (
+        Embedding.objects.filter(case=case, generation=prediction.generation, space=bundle.digest)
+        .values_list(Cast("vector", TextField()), flat=True)
+        .first()
+    )
+    if vector is None:
+        return None
+    cut_off = bundle.manifest.get("lineage", {}).get("training_cut_off")
+    return Place(case.pk, case.stream_id, bundle.digest, vector, trained_until=_moment(cut_off))
 
 
-def _decoded(value: Any) -> dict[str, Any]:
+def _moment(written: object) -> datetime | None:
+    """A time as a manifest gives it; a day alone means all of it."""
+    try:
+        moment = datetime.fromisoformat(str(written))
+    except ValueError:
+        return None
+    if len(str(written)) <= len("2026-01-01"):
+        moment = datetime.combine(moment, time.max)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
-    decoded: dict[str, Any] = json.loads(value) if isinstance(value, str) else value
-    return decoded
+
+def _chosen(found: Sequence[Precedent], space: str, *, limit: int) -> list[tuple[Precedent, int]]:
+    """The cases to show, each with how many near-duplicates it stands for."""
+    candidates = [diversity.Candidate(one.distance, one.answer, one.is_honest) for one in found]
+    places = None
+    if len(found) > limit:
+        vectors = nearest.vectors(found, space=space)
+        places = np.stack([vectors[one.case_id] for one in found])
+    return [(found[index], number) for index, number in diversity.choose(candidates, places, limit=limit)]
+
+
+def _mix(shown: Sequence[Precedent]) -> list[Share]:
+    """The answers among the cases shown, the most frequent first, then the nearer."""
+    numbers = Counter(one.answer for one in shown)
+    mixed = [
+        Share(answer, number, min(one.distance for one in shown if one.answer == answer))
+        for answer, number in numbers.items()
+    ]
+    return sorted(mixed, key=lambda share: (-share.number, share.nearest))
+
+
+def _contrast(
+    place: Place,
+    filters: Filters,
+    *,
+    found: Sequence[Precedent],
+    shown: Sequence[tuple[Precedent, int]],
+    mix: Sequence[Share],
+    wanted: int,
+) -> list[Precedent]:
+    """The nearest cases settled otherwise than most of those shown, and not shown among them."""
+    if not mix or not wanted:
+        return []
+    number = wanted + len(shown)
+    others = [one for one in found if one.answer != mix[0].answer]
+    if len(others) < number:
+        within = replace(filters, answer=None, other_than=mix[0].answer)
+        others = nearest.nearest(place, filters=within, wanted=number, deepest=CONTRAST_WITHIN)
+    known = {one.case_id for one, _ in shown}
+    return [one for one in others if one.case_id not in known][:wanted]
+
+
+def _features(precedents: Sequence[Precedent]) -> dict[tuple[UUID, int], dict[str, Any]]:
+    inputs = CaseInput.objects.filter(case__in=[one.case_id for one in precedents])
+    return {(one.case_id, one.generation): one.features for one in inputs}
+
+
+def _shown(one: Precedent, features: Mapping[tuple[UUID, int], dict[str, Any]], *, num_alike: int = 0) -> SimilarCase:
+    return SimilarCase(
+        features=features[one.case_id, one.generation],
+        case_id=one.case_id,
+        external_id=one.external_id,
+        received_at=one.received_at,
+        answer=one.answer,
+        source=one.source,
+        is_honest=one.is_honest,
+        distance=one.distance,
+        num_alike=num_alike,
+    )

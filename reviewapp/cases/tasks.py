@@ -4,8 +4,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from reviewapp.cases.actions import embedding, explaining, scoring
+from reviewapp.cases.actions import checking, embedding, explaining, replaying, scoring, shadowing, warming
+from reviewapp.cases.actions.checking import CHECK_TASK
 from reviewapp.cases.actions.intake import INFERENCE_TASK
+from reviewapp.cases.actions.replaying import REPLAY_TASK
 from reviewapp.cases.actions.routing import EXPLAIN_TASK
 from reviewapp.celery import task, waker
 
@@ -41,11 +43,27 @@ def drain(name: str, one_batch: Callable[[], int], *, after: float = 0.0, linger
 
 @task(name=INFERENCE_TASK)
 def drain_inference(**_: Any) -> None:
-    """Score what waits."""
-    drain(INFERENCE_TASK, scoring.score_batch, linger=LINGERING_SECONDS)
+    """Score what waits, then let the shadows see it, then keep warm what may be needed next."""
+    drain(
+        INFERENCE_TASK,
+        lambda: scoring.score_batch() or shadowing.shadow_batch() or warming.warm_one(),
+        linger=LINGERING_SECONDS,
+    )
 
 
 @task(name=EXPLAIN_TASK)
 def drain_explain(**_: Any) -> None:
     """Explain what people will look at, then place settled cases among the precedents."""
     drain(EXPLAIN_TASK, lambda: explaining.explain_batch() or embedding.embed_batch(), after=GATHERING_SECONDS)
+
+
+@task(name=REPLAY_TASK)
+def drain_replays(**_: Any) -> None:
+    """Replay the predictions that somebody wants to see made again."""
+    drain(REPLAY_TASK, replaying.replay_batch)
+
+
+@task(name=CHECK_TASK)
+def drain_checks(**_: Any) -> None:
+    """Check the models that were uploaded."""
+    drain(CHECK_TASK, checking.check_batch)

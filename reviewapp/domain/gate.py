@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from reviewapp.domain.novelty import why_reviewed
+
 
 class Route(StrEnum):
     AUTO = "auto"
@@ -67,6 +69,10 @@ NO_POLICY = Reason("no_policy", "The stream has no active policy, so nothing is 
 HELD = Reason("held", "Automation is on hold.")
 SCORING_FAILED = Reason("scoring_failed", "The case could not be scored.")
 MODEL_UNAVAILABLE = Reason("model_unavailable", "No model was available to score the case.")
+# The same to a machine: what another version says informs people and never acts.
+ANOTHER_ANSWERED = Reason(
+    "model_unavailable", "The current model was not available; another version answered, so a person decides."
+)
 
 
 def rule(*, predicted: str, confidence: float, novelty: float | None, facts: Facts, policy: Policy | None) -> Ruling:
@@ -112,5 +118,5 @@ def _guardrails(predicted: str, novelty: float | None, facts: Facts, policy: Pol
     if predicted in policy.never_automate:
         reasons.append(Reason("never_automate", f"“{predicted}” is never decided automatically."))
     if policy.novelty_floor is not None and novelty is not None and novelty < policy.novelty_floor:
-        reasons.append(Reason("novel_input", f"Only {novelty:.1%} of the training cases were stranger than this one."))
+        reasons.append(Reason("novel_input", why_reviewed(novelty, policy.novelty_floor)))
     return reasons

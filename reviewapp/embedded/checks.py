@@ -13,7 +13,7 @@ import redis
 from django.conf import settings
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
-from django.db.utils import OperationalError
+from django.db.utils import OperationalError, ProgrammingError
 
 from reviewapp.embedded import binaries
 from reviewapp.embedded.account import server_account
@@ -23,6 +23,18 @@ OLDEST, TESTED = (3, 11), (3, 11)
 OLDEST_POSTGRES = 160_000
 GIB = 1 << 30
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+RESTING = """
+SELECT s.slug, v.number, c.kind, c.detail FROM gating_circuit c
+JOIN registry_modelversion v ON v.id = c.subject JOIN registry_stream s ON s.id = v.stream_id
+WHERE c.opened_at IS NOT NULL AND c.kind IN ('model_version', 'accelerator') ORDER BY s.slug, v.number
+"""
+ON = {"model_version": "", "accelerator": " on the GPU"}
+ISOLATION = "from inference.confinement import cut_off; print(cut_off())"
+ISOLATIONS = {
+    "namespace": "checks run in a network namespace of their own",
+    "landlock": "checks run without TCP (Landlock); network namespaces are refused here",
+    "interpreter": "checks run under limits, but only Python keeps them from the network",
+}
 PROVIDER = "from inference.session import available_provider as found; print(found())"
 
 
@@ -142,6 +154,35 @@ def onnxruntime() -> Finding:
     return Finding("onnxruntime", "fail", f"does not run: {said}", "Run make install.")
 
 
+def models() -> Finding:
+    """Which model versions rest after failures, and which servers may run bundles."""
+    allowed = ", ".join(settings.REMOTE_MODELS) or "none"
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(RESTING)
+            resting = [f"{stream} model {number}{ON[kind]} ({detail})" for stream, number, kind, detail in cursor]
+    except (OperationalError, ProgrammingError):
+        return Finding(
+            "models", "ok", f"not looked at: the database is not ready; servers that may run them: {allowed}"
+        )
+    if resting:
+        remedy = "See docs/runbooks/model-fails.md; each is tried again by itself every half-minute."
+        return Finding("models", "warn", f"resting: {'; '.join(resting)}", remedy)
+    return Finding("models", "ok", f"none rests; servers that may run them: {allowed}")
+
+
+def upload_gate() -> Finding:
+    """How the process that checks uploaded models is kept from the network; found out in a process of its own."""
+    done = _in_own_process(ISOLATION)
+    how = (done.stdout.strip().splitlines() or [""])[-1]
+    if done.returncode or how not in ISOLATIONS:
+        return Finding("upload gate", "fail", "a confined process does not start", "Run make install.")
+    if how == "interpreter":
+        remedy = "Permit user namespaces, or use a kernel with Landlock (Linux 6.7), where strangers upload models."
+        return Finding("upload gate", "warn", ISOLATIONS[how], remedy)
+    return Finding("upload gate", "ok", ISOLATIONS[how])
+
+
 def chromium() -> Finding:
     cache = Path(os.environ.get("PLAYWRIGHT_BROWSERS_PATH") or Path.home() / ".cache/ms-playwright")
     found = next(filter(None, map(shutil.which, BROWSERS)), None) or next(
@@ -171,7 +212,7 @@ def disk() -> Finding:
 
 CHECKS: tuple[Callable[[], Finding], ...] = (
     *(python, account, postgres, broker, migrations),
-    *(onnxruntime, openmp, chromium, private_webhooks, disk),
+    *(onnxruntime, models, upload_gate, openmp, chromium, private_webhooks, disk),
 )
 
 

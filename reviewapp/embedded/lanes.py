@@ -6,7 +6,17 @@ from datetime import timedelta
 
 from django.db import connection
 
-from reviewapp.cases.actions import claims, embedding, explaining, scoring, work
+from reviewapp.cases.actions import (
+    checking,
+    claims,
+    embedding,
+    explaining,
+    recalls,
+    replaying,
+    scoring,
+    shadowing,
+    work,
+)
 from reviewapp.cases.actions.intake import INFERENCE_TASK
 from reviewapp.cases.actions.routing import EXPLAIN_TASK
 from reviewapp.cases.models import Work
@@ -14,7 +24,7 @@ from reviewapp.events.actions import RELAY_TASK
 from reviewapp.monitoring import jobs
 from reviewapp.monitoring.sweeper import Lane
 from reviewapp.monitoring.tasks import JOBS_TASK
-from reviewapp.webhooks import claiming, relay, sending
+from reviewapp.webhooks import claiming, relay, sending, unsending
 
 # Fresh work has its own wake-up under way.
 PATIENCE = timedelta(seconds=2)
@@ -43,8 +53,8 @@ LANES = (
     Lane(
         task=INFERENCE_TASK,
         crew="models",
-        is_due=lambda: work_waits(Work.Kind.SCORE),
-        drain=lambda: slice_of(scoring.score_batch),
+        is_due=lambda: work_waits(Work.Kind.SCORE, Work.Kind.SHADOW),
+        drain=lambda: slice_of(lambda: scoring.score_batch() or shadowing.shadow_batch()),
         free=work.free_expired,
     ),
     Lane(
@@ -53,6 +63,18 @@ LANES = (
         is_due=lambda: work_waits(Work.Kind.EXPLAIN, Work.Kind.EMBED),
         drain=lambda: slice_of(lambda: explaining.explain_batch() or embedding.embed_batch()),
         free=claims.free_expired,
+    ),
+    Lane(
+        task=replaying.REPLAY_TASK,
+        crew="models",
+        is_due=lambda: work_waits(Work.Kind.REPLAY),
+        drain=lambda: slice_of(replaying.replay_batch),
+    ),
+    Lane(
+        task=checking.CHECK_TASK,
+        crew="checks",
+        is_due=lambda: work_waits(Work.Kind.CHECK_BUNDLE),
+        drain=lambda: slice_of(checking.check_batch),
     ),
     Lane(
         task=RELAY_TASK,
@@ -66,6 +88,12 @@ LANES = (
         is_due=sending.is_due,
         drain=lambda: sending.deliver(seconds=SLICE_SECONDS),
         free=claiming.free_expired,
+    ),
+    Lane(
+        task=recalls.RECALL_TASK,
+        crew="jobs",
+        is_due=recalls.is_due,
+        drain=lambda: slice_of(unsending.recall_batch),
     ),
     Lane(task=JOBS_TASK, crew="jobs", is_due=jobs.any_due, drain=jobs.run_due),
 )

@@ -10,6 +10,7 @@ from django.apps import apps
 from django.contrib.sessions.backends.db import SessionStore
 from django.db import connection
 
+from reviewapp.cases.actions import caching, guards, shadowing, spaces
 from reviewapp.monitoring import heartbeats, metrics
 
 log = structlog.get_logger(__name__)
@@ -54,6 +55,10 @@ def clear_sessions() -> None:
 
 JOBS = (
     Job("metrics", timedelta(seconds=15), metrics.snapshot),
+    Job("canary_guards", timedelta(seconds=15), guards.evaluate_all),
+    Job("shadows", timedelta(minutes=1), shadowing.drop_overdue),
+    Job("vectors", timedelta(seconds=5), spaces.rebuild),
+    Job("cached_results", timedelta(hours=1), caching.drop_old),
     Job("idempotency_keys", timedelta(hours=1), forget_idempotency_keys),
     Job("sessions", timedelta(days=1), clear_sessions),
 )

@@ -25,6 +25,19 @@ _QUERIES: dict[str, str] = {
         "SELECT stream_id, kind, count(*) FROM cases_review WHERE state = 'open' GROUP BY stream_id, kind"
     ),
     "reviewapp_outbox_waiting": "SELECT NULL, 'outbox', count(*) FROM events_outboxentry",
+    "reviewapp_circuits_open": (
+        "SELECT v.stream_id, c.kind, count(*) FROM gating_circuit c "
+        "JOIN registry_modelversion v ON v.id = c.subject WHERE c.opened_at IS NOT NULL "
+        "AND c.kind IN ('model_version', 'accelerator') GROUP BY v.stream_id, c.kind"
+    ),
+    "reviewapp_result_cache_hit_share": (
+        "SELECT v.stream_id, 'model_' || v.number, u.hits::float / u.lookups FROM cases_cacheuse u "
+        "JOIN registry_modelversion v ON v.id = u.model_version_id WHERE u.lookups > 0"
+    ),
+    "reviewapp_result_cache_lookups": (
+        "SELECT v.stream_id, 'model_' || v.number, u.lookups FROM cases_cacheuse u "
+        "JOIN registry_modelversion v ON v.id = u.model_version_id"
+    ),
     "reviewapp_deliveries_pending": ("SELECT NULL, 'pending', count(*) FROM webhooks_delivery WHERE state = 'pending'"),
 }
 

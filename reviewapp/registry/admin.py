@@ -2,12 +2,13 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from reviewapp.admin_bases import ReadOnlyAdmin
 from reviewapp.domain.errors import DomainError
-from reviewapp.registry.actions import policies, streams
+from reviewapp.registry.actions import members, policies, streams
 from reviewapp.registry.actors import Actor
 from reviewapp.registry.models import (
     ApiKey,
@@ -53,12 +54,44 @@ class StreamAdmin(admin.ModelAdmin):
         obj.pk, obj._state.adding = opened.pk, False
 
 
+class MembershipForm(forms.ModelForm):
+    """Refuses here what the action would refuse."""
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        team, stream = cleaned.get("team"), cleaned.get("stream")
+        if team is not None and stream is not None and stream.team_id != team.pk:
+            self.add_error("stream", "This stream is another team's.")
+        return cleaned
+
+
 @admin.register(Membership)
 class MembershipAdmin(admin.ModelAdmin):
+    """Every role given, changed or taken back here is an event, as it is anywhere else."""
+
+    form = MembershipForm
     list_display = ("user", "role", "stream", "team")
     list_filter = ("role", "team")
     search_fields = ("user__email",)
     autocomplete_fields = ("user",)
+
+    def save_model(self, request: HttpRequest, obj: Membership, form: Any, change: bool) -> None:
+        by = Actor.for_user(request.user)
+        given = {name: form.cleaned_data[name] for name in ("team", "user", "stream", "role")}
+        if change:
+            members.change(membership=obj, by=by, **given)
+            return
+        made = members.appoint(by=by, **given)
+        obj.pk, obj._state.adding = made.pk, False
+
+    def delete_model(self, request: HttpRequest, obj: Membership) -> None:
+        members.dismiss(membership=obj, by=Actor.for_user(request.user))
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Membership]) -> None:
+        by = Actor.for_user(request.user)
+        with transaction.atomic():
+            for membership in queryset.select_related("team").order_by("pk"):
+                members.dismiss(membership=membership, by=by)
 
 
 class PolicyForm(forms.ModelForm):

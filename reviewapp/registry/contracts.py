@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 JSON_TYPES = {"float": "number", "int": "integer", "bool": "boolean", "category": "string", "text": "string"}
 MAX_TEXT = 100_000
+MAX_EXAMPLES = 20
 
 
 @dataclass(frozen=True)
@@ -85,10 +86,12 @@ def derive(columns: "tuple[Column, ...]") -> dict[str, Any]:
 def _property(column: "Column") -> dict[str, Any]:
     kind = JSON_TYPES[column.dtype]
     schema: dict[str, Any] = {"type": [kind, "null"] if column.nullable else kind}
-    if column.values is not None:
+    if column.values is not None and not column.is_open:
         schema["enum"] = [*column.values, *([None] if column.nullable else [])]
     elif kind == "string":
         schema["maxLength"] = MAX_TEXT
+        if column.values is not None:
+            schema["examples"] = list(column.values[:MAX_EXAMPLES])
     if column.minimum is not None:
         schema["minimum"] = column.minimum
     if column.maximum is not None:

@@ -3,14 +3,21 @@
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+import structlog
 from django import forms
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from reviewapp.domain.errors import Conflict, DomainError, Invalid
 
+log = structlog.get_logger(__name__)
+
 Result = TypeVar("Result")
+RETRY_AFTER = "2"
+UNAVAILABLE = "The database did not answer in time. Nothing was kept of what you sent; try again in a moment."
 TITLES = {
     403: ("lock", "This is not yours to do"),
     404: ("zoom-question", "There is nothing here"),
@@ -30,9 +37,26 @@ class RefusalMiddleware:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if isinstance(exception, OperationalError | InterfaceError):
+            log.warning("web.database_unavailable", error=type(exception.__cause__ or exception).__name__)
+            return unavailable(request)
         if isinstance(exception, DomainError) and not request.path.startswith(("/api/", "/admin/")):
             return refusal(request, exception)
         return None
+
+
+def unavailable(request: HttpRequest) -> HttpResponse:
+    """The database did not answer in time: nothing was kept, and the same may be tried again."""
+    if request.headers.get("Accept", "").startswith("application/json"):
+        content = {"code": "database_unavailable", "detail": UNAVAILABLE}
+        response: HttpResponse = JsonResponse(content, status=503)
+    else:
+        # This page needs no database: no menu, no names.
+        response = HttpResponse(render_to_string("503.html"), status=503)
+    response["Retry-After"] = RETRY_AFTER
+    # Django would log it a second time, as an error of ours.
+    response._has_been_logged = True  # type: ignore[attr-defined]
+    return response
 
 
 def refusal(request: HttpRequest, error: DomainError) -> HttpResponse:

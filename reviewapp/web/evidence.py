@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from reviewapp import inference_client
 from reviewapp.cases.models import Case, Explanation, Prediction
-from reviewapp.cases.similar import WANTED, SimilarCase, similar_cases
+from reviewapp.web.precedents import Precedents, Subject, precedents_on
 from reviewapp.web.subjects import Display, Picture, written
 
 BARS = 8
+# Words of a text that have a bar of their own.
+WORDS = 12
 # So many of the features that mattered most are set beside those of each similar case.
 COMPARED = 2
 
@@ -26,27 +27,11 @@ class Shap:
 
 
 @dataclass(frozen=True)
-class Neighbour:
-    case: SimilarCase
-    words: str
-    picture: Picture | None
-    values: Sequence[str]
-
-
-@dataclass(frozen=True)
 class Evidence:
-    """`compared`: label and value, in this case, of the features shown with each similar case."""
-
     prediction: Prediction
     probabilities: Sequence[tuple[str, float]]
     shap: Shap
-    similar: Sequence[Neighbour]
-    compared: Sequence[tuple[str, str]]
-    wanted: int = WANTED
-
-    @property
-    def is_scarce(self) -> bool:
-        return len(self.similar) < self.wanted
+    similar: Precedents
 
 
 def prediction_of(prediction_id: Any) -> Prediction | None:
@@ -58,14 +43,18 @@ def evidence_on(case: Case, prediction: Prediction, *, features: Mapping[str, An
     bundle = prediction.model_version.bundle
     classes = bundle.manifest["classes"] if bundle else case.stream.classes
     shap = shap_of(prediction, features=features, display=display)
-    top = [bar["column"] for bar in shap.bars if bar.get("column")][:COMPARED]
+    subject = Subject(case, prediction, features, display, top=compared_columns(shap))
     return Evidence(
         prediction=prediction,
         probabilities=list(zip(classes, prediction.probabilities, strict=True)),
         shap=shap,
-        similar=_neighbours(case, prediction, display, top),
-        compared=[(display.full_label(name), written(features.get(name)) or "missing") for name in top],
+        similar=precedents_on(subject),
     )
+
+
+def compared_columns(shap: Shap) -> list[str]:
+    """The columns that mattered most, whose values are set beside those of similar cases."""
+    return [bar["column"] for bar in shap.bars if bar.get("column")][:COMPARED]
 
 
 def shap_of(prediction: Prediction, *, features: Mapping[str, Any], display: Display) -> Shap:
@@ -90,15 +79,19 @@ def shap_of(prediction: Prediction, *, features: Mapping[str, Any], display: Dis
 
 def _bars(attributions: Sequence[Mapping[str, Any]], display: Display) -> list[dict[str, Any]]:
     """The largest attributions, and one bar for the rest, so that they add up to the output."""
-    bars = [
-        {
-            "column": entry["column"],
-            "label": display.full_label(entry["column"]),
-            "value_text": written(entry["value"]) or "missing",
-            "attribution": entry["attribution"],
-        }
-        for entry in attributions[:BARS]
-    ]
+    bars: list[dict[str, Any]] = []
+    for entry in attributions[:BARS]:
+        told = entry.get("words") or ()
+        bars.append(
+            {
+                "column": entry["column"],
+                "label": display.full_label(entry["column"]),
+                "value_text": "" if told else written(entry["value"]) or "missing",
+                "attribution": entry["attribution"],
+                "error": entry.get("error"),
+            }
+        )
+        bars += _word_bars(told, entry)
     rest = attributions[BARS:]
     if rest:
         label = f"{len(rest)} other features" if len(rest) > 1 else display.full_label(rest[0]["column"])
@@ -107,18 +100,13 @@ def _bars(attributions: Sequence[Mapping[str, Any]], display: Display) -> list[d
     return bars
 
 
-def _neighbours(case: Case, prediction: Prediction, display: Display, top: Sequence[str]) -> list[Neighbour]:
-    found = similar_cases(case, prediction)
-    bundle = prediction.model_version.bundle
-    if not found or bundle is None:
+def _word_bars(told: Sequence[Mapping[str, Any]], entry: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The words that make up a text's bar, below it, and what is left of the bar without them."""
+    if not told:
         return []
-    words = inference_client.distances_in_words(bundle.manifest, [one.distance for one in found])
+    shown = [(f"“{one['word']}”", one["attribution"]) for one in told[:WORDS]]
+    left = entry["attribution"] - sum(attribution for _, attribution in shown)
     return [
-        Neighbour(
-            case=one,
-            words=said,
-            picture=display.picture(one.features, f"similar case {one.external_id}, settled as {one.answer}"),
-            values=[written(one.features.get(name)) or "missing" for name in top],
-        )
-        for one, said in zip(found, words, strict=True)
+        {"column": "", "label": label, "value_text": "", "attribution": attribution, "is_part": True}
+        for label, attribution in [*shown, ("everything else about it", left)]
     ]

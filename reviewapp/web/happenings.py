@@ -31,10 +31,14 @@ TITLES: dict[str, tuple[str, str, str]] = {
     "case.received": ("Received", "download", "secondary"),
     "case.amended": ("Amended", "edit", "yellow"),
     "case.reopened": ("Reopened", "refresh", "orange"),
+    "case.recalled": ("Back to people", "refresh", "orange"),
     "decision.made": ("Decided", "circle-check", "green"),
     "decision.corrected": ("Decision corrected", "git-compare", "orange"),
     "decision.withdrawn": ("Decision withdrawn", "arrow-back-up", "orange"),
     "decision.undone": ("Decision undone before it was sent", "arrow-back-up", "secondary"),
+    "case.replay_requested": ("Replay asked for", "refresh", "secondary"),
+    "case.replayed": ("Replayed", "git-compare", "azure"),
+    "case.replay_failed": ("Replay failed", "alert-circle", "red"),
     "review.opened": ("Sent to people", "user", "yellow"),
     "review.committed": ("First answer kept", "eye-off", "teal"),
     "review.submitted": ("Answered", "user-check", "purple"),
@@ -77,12 +81,21 @@ def _label(payload: Payload) -> str:
     return f"“{label.get('class')}”, source {label.get('source')}{unseen}"
 
 
+def _replay(payload: Payload) -> str:
+    replay = payload.get("replay", {})
+    same = "the same result" if replay.get("is_same") else "another result"
+    return f"{same}; largest difference {replay.get('difference', 0):.1e}, allowed {replay.get('tolerance', 0):.0e}"
+
+
 _SENTENCES: dict[str, Callable[[Payload], str]] = {
     "case.received": lambda payload: f"as {payload.get('external_id')}",
     "case.amended": lambda payload: f"generation {payload.get('generation')}",
     "case.reopened": lambda payload: str(payload.get("reason", "")),
+    "case.recalled": lambda payload: str(payload.get("reason", "")),
     "decision.made": _decision,
     "decision.corrected": _decision,
+    "case.replayed": _replay,
+    "case.replay_failed": lambda payload: str(payload.get("replay", {}).get("failure", "")),
     "review.opened": lambda payload: ", ".join(code.replace("_", " ") for code in payload.get("reasons", ())),
     "review.committed": lambda payload: f"“{payload.get('class')}”",
     "review.submitted": _review,

@@ -8,12 +8,17 @@ from reviewapp.web.views import (
     find,
     home,
     keys,
+    model_card,
     models,
     personal,
     policy,
     queue,
     review,
+    rollouts,
+    similar,
     stream,
+    tiers,
+    uploads,
 )
 
 urlpatterns = [
@@ -28,7 +33,22 @@ urlpatterns = [
     path("s/<slug:slug>/hold", policy.hold, name="policy_hold"),
     path("s/<slug:slug>/hold/<uuid:hold_id>/lift", policy.lift, name="policy_lift"),
     path("s/<slug:slug>/models", models.models, name="models"),
-    path("s/<slug:slug>/models/<int:number>/roll-out", models.roll_out, name="models_roll_out"),
+    path("s/<slug:slug>/models/<int:number>/card", model_card.model_card, name="models_card"),
+    path("s/<slug:slug>/models/<int:number>/roll-out", rollouts.promote, name="models_roll_out"),
+    path("s/<slug:slug>/models/<int:number>/canary", rollouts.canary, name="models_canary"),
+    path("s/<slug:slug>/models/<int:number>/shadow", rollouts.shadow, name="models_shadow"),
+    path("s/<slug:slug>/models/<int:number>/shadow/stop", rollouts.stop_shadow, name="models_shadow_stop"),
+    path("s/<slug:slug>/models/<int:number>/recall", rollouts.recall, name="models_recall"),
+    path("s/<slug:slug>/models/tier", tiers.start, name="models_tier"),
+    path("s/<slug:slug>/models/tier/stop", tiers.stop, name="models_tier_stop"),
+    path("s/<slug:slug>/models/results", tiers.keep_results, name="models_results"),
+    path("s/<slug:slug>/models/roll-back", rollouts.roll_back, name="models_roll_back"),
+    path("s/<slug:slug>/models/compare", models.compare, name="models_compare"),
+    path(
+        "s/<slug:slug>/models/compare/<int:one>/<int:other>/cases", models.compared_cases, name="models_compare_cases"
+    ),
+    path("s/<slug:slug>/models/uploads", uploads.uploads, name="models_uploads"),
+    path("s/<slug:slug>/models/upload", uploads.upload, name="models_upload"),
     path("s/<slug:slug>/display", stream.display, name="display"),
     path("s/<slug:slug>/display/revise", stream.revise, name="display_revise"),
     path("s/<slug:slug>/people", stream.people, name="people"),
@@ -45,7 +65,9 @@ urlpatterns = [
     path("reviews/<uuid:review_id>/claims/<uuid:claim_token>/extend", review.extend, name="review_extend"),
     # cases
     path("cases/<uuid:case_id>", case.case, name="case"),
+    path("cases/<uuid:case_id>/similar", similar.similar, name="case_similar"),
     path("cases/<uuid:case_id>/reopen", case.reopen, name="case_reopen"),
+    path("cases/<uuid:case_id>/replay", case.replay, name="case_replay"),
     path("find", find.find, name="find"),
     # the person
     path("inbox", personal.inbox, name="inbox"),

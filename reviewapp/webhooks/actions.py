@@ -101,9 +101,18 @@ def enable(*, endpoint: Endpoint, by: Actor) -> Endpoint:
 
 
 @transaction.atomic
-def rotate(*, endpoint: Endpoint, by: Actor) -> str:
-    """A new secret, shown this once; the one before signs beside it for a day, an older one ends now."""
+def rotate(*, endpoint: Endpoint, by: Actor, latest: int | None = None) -> str:
+    """A new secret, shown this once; the one before signs beside it for a day, an older one ends now.
+
+    Raises Conflict when `latest` is given and is not the number of the latest secret: it was rotated meanwhile.
+    """
     endpoint = _locked(endpoint, by)
+    if latest is not None and endpoint.secrets.aggregate(last=Max("number"))["last"] != latest:
+        raise Conflict(
+            "The secret was rotated since that page was shown, perhaps by sending the page again; the new one was "
+            "shown once. Go to Endpoints and rotate it anew if nobody noted it.",
+            code="already_rotated",
+        )
     live = endpoint.secrets.filter(Q(expires_at__isnull=True) | Q(expires_at__gt=Now()))
     live.filter(expires_at__isnull=False).update(expires_at=Now())
     endpoint.secrets.filter(expires_at__isnull=True).update(expires_at=Now() + OVERLAP)
@@ -140,6 +149,13 @@ def disable_gone(endpoint: Endpoint, *, by: Actor) -> None:
     """The receiver said that the endpoint is gone for good. Call it in the transaction of the result."""
     current = Endpoint.objects.select_for_update(of=("self",), no_key=True).get(pk=endpoint.pk)
     _turn(current, State.DISABLED, by, "The receiver answered 410: it is gone.")
+
+
+def disable_failing(endpoint: Endpoint, *, by: Actor, period: timedelta) -> None:
+    """Nothing has got through for so long. Call it in the transaction of the result; what waits stays for `enable`."""
+    current = Endpoint.objects.select_for_update(of=("self",), no_key=True).get(pk=endpoint.pk)
+    if current.state == State.ACTIVE:
+        _turn(current, State.DISABLED, by, f"Every delivery has failed for {period.days} days; see the log for why.")
 
 
 def _turn(endpoint: Endpoint, state: State, by: Actor, reason: str) -> Endpoint:

@@ -17,7 +17,7 @@ from django.db.models.functions import Now
 from reviewapp.crashpoints import crashpoint
 from reviewapp.registry.actors import SYSTEM
 from reviewapp.webhooks import circuits, claiming, signing, transport
-from reviewapp.webhooks.actions import disable_gone
+from reviewapp.webhooks.actions import disable_failing, disable_gone
 from reviewapp.webhooks.models import Delivery, DeliveryAttempt, EndpointSecret
 from reviewapp.webhooks.relay import relay_batch
 from reviewapp.webhooks.transport import Answer
@@ -32,8 +32,11 @@ SCHEDULE = tuple(
 )
 JITTER = 0.2
 GONE = 410
+# The receiver, or what stands before it, is too busy: all its deliveries slow down, not only this one.
+BUSY = frozenset({429, 502, 504})
 UNREADABLE = "the signing secret cannot be read: it was kept under another SECRET_KEY; rotate it"
 LONGEST_WAIT = timedelta(hours=24)
+GIVEN_UP_AFTER = timedelta(days=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +153,7 @@ def _settle(delivery: Delivery, answer: Answer) -> None:
         result |= {"state": Delivery.State.DELIVERED, "closed_at": Now()}
         circuits.close(delivery.endpoint_id)
     else:
-        circuits.failed(delivery.endpoint_id)
+        _count(delivery, answer)
         if answer.status == GONE or delivery.attempts >= claiming.MAX_ATTEMPTS:
             result |= {"state": Delivery.State.DEAD, "closed_at": Now()}
         else:
@@ -160,11 +163,27 @@ def _settle(delivery: Delivery, answer: Answer) -> None:
     Delivery.objects.filter(pk=delivery.pk).update(**result)
 
 
+def _count(delivery: Delivery, answer: Answer) -> None:
+    """Rest an endpoint that fails, and stop sending to one from which nothing good has come for days."""
+    if answer.status in BUSY:
+        circuits.slowed(delivery.endpoint_id, asked=_asked(answer))
+    else:
+        circuits.failed(delivery.endpoint_id)
+    if circuits.has_failed_for(delivery.endpoint_id, GIVEN_UP_AFTER):
+        disable_failing(delivery.endpoint, by=SYSTEM, period=GIVEN_UP_AFTER)
+
+
 def _wait(attempts: int, answer: Answer) -> timedelta:
     """The wait after so many tries; a receiver may ask for a longer one."""
     planned = SCHEDULE[attempts] * random.uniform(1 - JITTER, 1 + JITTER)
-    asked = timedelta(seconds=min(answer.retry_after or 0.0, LONGEST_WAIT.total_seconds()))
-    return max(planned, asked)
+    return max(planned, _asked(answer) or timedelta(0))
+
+
+def _asked(answer: Answer) -> timedelta | None:
+    """The receiver's Retry-After, as far as it is reasonable."""
+    if answer.retry_after is None:
+        return None
+    return timedelta(seconds=min(answer.retry_after, LONGEST_WAIT.total_seconds()))
 
 
 def _secrets(endpoint_id: UUID) -> list[str]:

@@ -6,4 +6,5 @@ import "./lease.js";
 import "./session.js";
 import "./shortcuts.js";
 import "./timer.js";
+import "./timezone.js";
 import "./toast.js";

@@ -12,8 +12,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.timeout(280)
-def test_the_small_forms_run_and_answer_rightly(tmp_path: Path) -> None:
-    goals = ("G1", "G5", "G11", "G12", "G14")
+@pytest.mark.parametrize("goals", [("G1", "G5", "G11", "G12", "G14"), ("G16",), ("G11R",)])
+def test_the_small_forms_run_and_answer_rightly(tmp_path: Path, goals: tuple[str, ...]) -> None:
     out = tmp_path / "samples.jsonl"
     env = {name: value for name, value in os.environ.items() if name != "REVIEWAPP_DATA_DIR"}
 

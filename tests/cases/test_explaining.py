@@ -1,4 +1,5 @@
 import pytest
+from django.db import ProgrammingError, transaction
 from django.utils import timezone
 
 from reviewapp.accounts.models import User
@@ -88,3 +89,43 @@ def test_an_empty_queue_has_nothing_to_prefetch(stream: Stream, rosa: User) -> N
     cases.scored(stream, bundles.CLEARLY_INTACT)
 
     assert not claims.prefetch(stream=stream, by=acting(rosa))
+
+
+def test_an_explanation_that_was_made_is_never_changed(stream: Stream) -> None:
+    cases.scored(stream, {"dent": 4.0, "tear": 6.0})
+    explaining.explain_batch()
+
+    with pytest.raises(ProgrammingError, match="Cannot update"), transaction.atomic():
+        Explanation.objects.update(output_value=0.0)
+    with pytest.raises(ProgrammingError, match="Cannot update or delete"), transaction.atomic():
+        Explanation.objects.get().delete()
+
+
+def test_the_prefetched_review_is_explained_before_older_ones(
+    stream: Stream, rosa: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(explaining, "BATCH", 1)
+    older = [cases.in_review(stream) for _ in range(3)]
+    last = Prediction.objects.get(case=older[-1])
+    assert work.hurry(kind="explain", subject=str(last.pk))
+
+    explaining.explain_batch()
+    explaining.explain_batch()
+
+    first = Prediction.objects.get(case=older[0])
+    assert set(Explanation.objects.values_list("prediction", flat=True)) == {last.pk, first.pk}
+
+
+def test_costly_models_are_explained_a_few_at_a_time(stream: Stream, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that a case somebody opens meanwhile is never behind a whole batch."""
+    for _ in range(4):
+        cases.in_review(stream)
+    monkeypatch.setattr(explaining, "_pace", explaining._Pace())
+    monkeypatch.setattr(explaining, "PATIENCE", 0.0)
+
+    assert [explaining.explain_batch() for _ in range(2)] == [4, 0]
+
+    for _ in range(2):
+        cases.in_review(stream)
+    assert [explaining.explain_batch() for _ in range(3)] == [1, 1, 0]
+    assert Explanation.objects.count() == 6

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from reviewapp import inference_client
 from reviewapp.cases.actions import reopening, scoring, work
 from reviewapp.cases.models import Case, CaseInput, Prediction, Work
 from reviewapp.events.models import Event
@@ -150,7 +151,7 @@ def test_a_hold_placed_while_the_model_runs_keeps_the_batch_from_acting(
 
 
 def _while_the_model_runs(monkeypatch: pytest.MonkeyPatch, happen: Callable[[], object]) -> None:
-    predict = scoring.inference_client.predict_json
+    predict = inference_client.predict_json
     waiting = [happen]
 
     def predict_after(*arguments: Any, **options: Any) -> Any:
@@ -158,7 +159,7 @@ def _while_the_model_runs(monkeypatch: pytest.MonkeyPatch, happen: Callable[[], 
             waiting.pop()()
         return predict(*arguments, **options)
 
-    monkeypatch.setattr(scoring.inference_client, "predict_json", predict_after)
+    monkeypatch.setattr(inference_client, "predict_json", predict_after)
 
 
 def test_an_amendment_while_the_model_runs_leaves_the_case_to_its_new_generation(

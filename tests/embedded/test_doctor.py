@@ -7,7 +7,7 @@ from tests.embedded.installation import MANAGE, environment
 
 CHECKS = [
     *("python", "account", "postgresql", "redis", "migrations"),
-    *("onnxruntime", "libgomp", "chromium", "webhooks", "disk"),
+    *("onnxruntime", "models", "upload gate", "libgomp", "chromium", "webhooks", "disk"),
 ]
 
 
@@ -26,6 +26,8 @@ def test_nothing_running_is_no_failure(data: Path) -> None:
     assert found["postgresql"]["detail"].startswith("embedded, not running: postgres (PostgreSQL) 18.")
     assert found["redis"]["detail"].startswith("embedded, not running: Redis server v=6.")
     assert found["onnxruntime"]["detail"].endswith("ExecutionProvider")
+    assert found["upload gate"]["status"] in {"ok", "warn"}
+    assert found["upload gate"]["detail"].startswith("checks run ")
     assert found["webhooks"]["status"] == "warn"
     assert found["webhooks"]["detail"].startswith("WEBHOOK_ALLOW_PRIVATE is on: ")
 

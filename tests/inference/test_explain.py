@@ -130,6 +130,23 @@ def test_forest_is_explained_in_probabilities():
         assert explanation.additive
 
 
+def test_a_forest_with_too_many_leaves_is_explained_all_the_same(monkeypatch):
+    from inference import paths
+
+    loaded, matrix = boosted()
+    rows = rows_of(loaded, matrix[100:104])
+    leafwise = explain.explain(loaded, rows, classes=["yes"] * 4)
+    del loaded.explainer
+    monkeypatch.setattr(paths, "MAX_LEAVES", 1)
+
+    walked_down = explain.explain(loaded, rows, classes=["yes"] * 4)
+
+    for one, other in zip(walked_down, leafwise, strict=True):
+        assert one.method == "tree_shap_interventional"
+        assert one.additive
+        assert parts(one) == pytest.approx(parts(other), abs=1e-7)
+
+
 def test_boosting_of_many_classes_is_explained_per_class():
     from sklearn.ensemble import GradientBoostingClassifier
 
@@ -214,30 +231,105 @@ def test_permutation_adds_up_and_repeats(digit_model, digits):
         assert explanation.residual <= 1e-9
 
 
-def test_permutation_is_exact_where_two_columns_interact():
-    """Softmax of two linear scores is a sigmoid of one sum; on two columns every interaction is a pair."""
+def test_linear_scores_are_explained_as_the_log_odds_between_the_classes():
+    """Softmax of two linear scores: the log-odds are the difference of the two, and linear again."""
     rows = onnx_files.random_rows(40)
-    for row in rows:
-        row["debt"] = 0.25  # the third column never differs, so it cannot matter
-    files = onnx_files.bundle_of(
-        onnx_files.linear_model(),
-        onnx_files.linear_manifest(),
-        rows=rows,
-        probabilities=onnx_files.linear_probabilities(rows),
-    )
-    loaded = model.load(files)
-    case = {"age": 1.5, "income": -0.5, "debt": 0.25}
+    loaded = model.load(onnx_files.linear_bundle())
 
-    (found,) = explain.explain(loaded, [case], classes=["yes"])
+    (found,) = explain.explain(loaded, rows[5:6], classes=["yes"])
+
+    matrix = np.array([list(row.values()) for row in rows])
+    expected = (matrix[5] - matrix.mean(axis=0)) * np.array([-1.0, 2.0, 0.5])
+    assert (found.method, found.output_space) == ("linear_shap", "log_odds")
+    assert parts(found) == pytest.approx(expected, abs=1e-6)
+    (low, high) = loaded.probabilities(loaded.decoder.feeds(rows[5:6]))[0]
+    assert found.output_value == pytest.approx(np.log(high / low), abs=1e-5)
+    assert found.largest_error is None
+
+
+def interacting(**changes) -> Model:
+    """The sigmoid of a product of two columns plus a third: no sum of anything."""
+    nodes = [
+        helper.make_node("Gather", ["numbers", "one"], ["a"], axis=1),
+        helper.make_node("Gather", ["numbers", "two"], ["b"], axis=1),
+        helper.make_node("Mul", ["a", "b"], ["product"]),
+        helper.make_node("Sigmoid", ["product"], ["second"]),
+        helper.make_node("Neg", ["product"], ["minus"]),
+        helper.make_node("Sigmoid", ["minus"], ["first"]),
+        helper.make_node("Concat", ["first", "second"], ["probabilities"], axis=1),
+    ]
+    constants = [helper.make_tensor(name, 7, [1], [place]) for place, name in enumerate(("one", "two"))]
+    onnx_model = onnx_files.graph_of(
+        nodes,
+        inputs=[onnx_files.value("numbers", WIDTH)],
+        outputs=[onnx_files.value("probabilities", 2)],
+        initializers=constants,
+    )
+    matrix, _ = ensembles.binary_data(columns=WIDTH)
+    return model.load(tree_bundle(onnx_model, matrix=matrix, **changes))
+
+
+def test_permutation_is_exact_where_two_columns_interact():
+    loaded = interacting()
+    case = np.array([[0.9, -0.7, 0.1, 0.2, 0.3, 0.4]], dtype=np.float32)
+
+    (found,) = explain.explain(loaded, rows_of(loaded, case), classes=["yes"])
 
     background = loaded.decoder.feeds_from_table(loaded.background)["numbers"]
-    expected = ensembles.brute_force(
-        lambda mixed: loaded.probabilities({"numbers": mixed})[:, 1],
-        np.array(list(case.values()), dtype=np.float32),
-        background,
-    )
+    expected = ensembles.brute_force(lambda mixed: loaded.probabilities({"numbers": mixed})[:, 1], case[0], background)
+    assert found.method == "permutation_shap"
     assert parts(found) == pytest.approx(expected, abs=1e-7)
-    assert parts(found)[2] == 0
+    assert parts(found)[2:].tolist() == [0.0] * 4
+    assert found.largest_error == pytest.approx(0.0, abs=1e-7)
+    assert found.evaluations > 0
+
+
+def test_sampled_attributions_are_as_wrong_as_they_say(digit_model, digits):
+    """Three times the walks are nearer to the truth; on the whole they differ by what the errors announced."""
+    from dataclasses import replace
+
+    from inference.permutation_explainer import PermutationExplainer
+
+    row = digits.stream_rows[:1]
+    feeds = digit_model.decoder.feeds(row)
+    table = {name: values[:40] for name, values in digit_model.background.items()}
+    background = digit_model.decoder.feeds_from_table(table)
+
+    def sampled(evaluations: int):
+        settings = {**digit_model.manifest.explainer, "evaluations": evaluations}
+        patched = model.load(digits.files)
+        patched.manifest = replace(patched.manifest, explainer=settings)
+        return PermutationExplainer(patched, background).explain(feeds, [3])
+
+    few, many = sampled(10_240), sampled(40_000)
+
+    assert few.error.max() > many.error.max() > 0
+    announced = np.sqrt((few.error**2).mean() + (many.error**2).mean())
+    assert 0.3 * announced < np.sqrt(((few.phi - many.phi) ** 2).mean()) < 2 * announced
+    assert few.evaluations < many.evaluations
+
+
+@pytest.mark.parametrize("is_picture", [True, False])
+def test_where_columns_are_many_they_are_grouped_and_still_add_up(is_picture, digits):
+    """Room for 20 steps and 64 columns: squares of the picture, or columns that move together."""
+    from dataclasses import replace
+
+    loaded = model.load(digits.files)
+    image = loaded.manifest.image if is_picture else None
+    loaded.manifest = replace(loaded.manifest, image=image, explainer={"evaluations": 8_000})
+    rows = digits.stream_rows[:2]
+    predicted = predict.predict(loaded, rows).predicted
+
+    found = explain.explain(loaded, rows, classes=predicted)
+    again = explain.explain(loaded, rows, classes=predicted)
+
+    assert found == again
+    for one in found:
+        assert one.method == "partition_shap"
+        assert one.residual <= 1e-9
+        assert one.evaluations <= 8_000
+        assert one.largest_error > 0
+        assert len(set(parts(one).tolist())) < 64
 
 
 def test_residual_beyond_the_tolerance_is_not_additive():

@@ -22,7 +22,7 @@ def test_each_job_gets_its_turn_once_in_its_time():
     Heartbeat.objects.update(beat_at=F("beat_at") - timedelta(seconds=16))
 
     assert jobs.any_due()
-    assert jobs.run_due() == 1
+    assert jobs.run_due() == sum(job.every <= timedelta(seconds=16) for job in jobs.JOBS) > 0
     assert MetricSnapshot.objects.exists()
 
 

@@ -1,5 +1,6 @@
 """`manage.py register_bundle`."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,8 @@ from django.core.management import call_command
 from inference.bundle import write_directory, write_zip
 from reviewapp.registry.actions.versions import primary_of
 from reviewapp.registry.models import ModelVersion, Stream
-from tests.factories import bundles
+from tests.factories import bundles, streams
+from tests.inference import exports
 
 
 @pytest.fixture
@@ -88,7 +90,7 @@ def test_a_model_with_other_classes_is_refused(bare_stream: Stream, newer: Path)
     bare_stream.classes = ["yes", "no"]
     bare_stream.save(update_fields=["classes"])
 
-    with pytest.raises(SystemExit, match="The model's classes are intact, damaged"):
+    with pytest.raises(SystemExit, match=r"lacks the class “yes”; .* does not have the model's class “intact”"):
         call_command("register_bundle", newer, "--stream", bare_stream.slug)
 
     assert _names(bare_stream) == []
@@ -102,3 +104,85 @@ def test_a_missing_file_is_said(stream: Stream, tmp_path: Path) -> None:
 def test_an_unknown_stream_is_said(stream: Stream, newer: Path) -> None:
     with pytest.raises(SystemExit, match=r"The team “default” has no stream “nowhere”\."):
         call_command("register_bundle", newer, "--stream", "nowhere")
+
+
+@pytest.fixture
+def flowers(db: None) -> Stream:
+    return streams.bare(classes=("setosa", "versicolor", "virginica"))
+
+
+def _exported(name: str, folder: Path, **changes: object) -> Path:
+    """An export on disk, its manifest beside it; a change of None takes a field out of the manifest."""
+    given = exports.export(name)
+    manifest = {key: value for key, value in {**given.manifest, **changes}.items() if value is not None}
+    (folder / f"{name}.onnx").write_bytes(given.graph)
+    (folder / f"{name}.json").write_text(json.dumps(manifest))
+    (folder / "rows.json").write_text(json.dumps(given.rows))
+    return folder / f"{name}.onnx"
+
+
+def test_the_gate_tells_what_a_registered_model_costs(stream: Stream, newer: Path) -> None:
+    call_command("register_bundle", newer, "--stream", stream.slug)
+
+    budget = ModelVersion.objects.get(name="newer").bundle.run_budget  # type: ignore[union-attr]
+    assert budget["peak_rss"] > 20_000_000
+    assert budget["batch_seconds"] > 0
+    assert budget["isolation"]
+
+
+def test_a_bare_model_is_registered_with_the_manifest_beside_it(flowers: Stream, tmp_path: Path) -> None:
+    path = _exported("xgboost_multiclass", tmp_path)
+
+    call_command("register_bundle", path, "--stream", flowers.slug, "--sample", tmp_path / "rows.json", "--promote")
+
+    assert _primary(flowers) == "xgboost_multiclass"
+    bundle = ModelVersion.objects.get().bundle
+    assert bundle is not None
+    assert bundle.manifest["lineage"]["upload"]["background"] == "sample"
+
+
+def test_what_a_manifest_leaves_open_is_said_on_the_command_line(flowers: Stream, tmp_path: Path) -> None:
+    path = _exported("torch_logits", tmp_path, classes=None, activation=None)
+    classes, output = "setosa, versicolor,virginica", "linear_1"
+
+    call_command(
+        *("register_bundle", path, "--stream", flowers.slug, "--classes", classes),
+        *("--output", output, "--activation", "softmax"),
+    )
+
+    assert _names(flowers) == ["torch_logits"]
+
+
+def test_an_mlflow_folder_is_registered(flowers: Stream) -> None:
+    call_command("register_bundle", exports.MLFLOW, "--stream", flowers.slug, "--name", "flowers")
+
+    assert _names(flowers) == ["flowers"]
+
+
+def test_a_bare_model_without_a_manifest_is_told_which(flowers: Stream, tmp_path: Path) -> None:
+    path = _exported("torch_logits", tmp_path)
+    path.with_suffix(".json").unlink()
+
+    with pytest.raises(SystemExit, match=r"write torch_logits\.json beside it with `name`, `classes` and `columns`"):
+        call_command("register_bundle", path, "--stream", flowers.slug)
+
+    assert _names(flowers) == []
+
+
+def test_a_bundle_takes_no_words_of_a_bare_model(stream: Stream, newer: Path) -> None:
+    with pytest.raises(SystemExit, match="This is a bundle"):
+        call_command("register_bundle", newer, "--stream", stream.slug, "--activation", "softmax")
+
+
+def test_a_model_with_other_columns_is_refused_naming_each(stream: Stream, tmp_path: Path) -> None:
+    columns = [{"name": "dent", "dtype": "category", "values": ["small", "large"]}, {"name": "age", "dtype": "int"}]
+    path = _exported("xgboost_binary", tmp_path, classes=["intact", "damaged"], columns=columns)
+
+    with pytest.raises(SystemExit) as ended:
+        call_command("register_bundle", path, "--stream", stream.slug, "--promote")
+
+    said = str(ended.value.code)
+    assert "“dent” is string in the model and number in the contract" in said
+    assert "The contract does not have the model's column “age” (int)" in said
+    assert "The model lacks the column “tear”, which the contract requires" in said
+    assert _primary(stream) == "parcels"

@@ -61,8 +61,9 @@ def test_no_model_orders_its_rows_unasked() -> None:
     assert [model for model in ours if model._meta.ordering] == []
 
 
-def test_locked_packages_have_hashes_and_no_addresses() -> None:
-    lock = (files.ROOT / "requirements.lock").read_text(encoding="utf-8")
+@pytest.mark.parametrize("name", ["requirements.lock", "requirements-gpu.lock"])
+def test_locked_packages_have_hashes_and_no_addresses(name: str) -> None:
+    lock = (files.ROOT / name).read_text(encoding="utf-8")
     packages = re.split(r"\n(?=[a-zA-Z0-9])", re.sub(r"^#.*\n", "", lock, flags=re.MULTILINE).strip())
 
     assert re.findall(r"https?://|--index-url|--extra-index-url|--find-links|--trusted-host| @ ", lock) == []

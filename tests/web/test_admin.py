@@ -7,8 +7,8 @@ from django.contrib import admin
 from django.urls import reverse
 
 from reviewapp.events.models import Event
-from reviewapp.registry.models import PolicyVersion, Stream
-from tests.factories import policies, reviews
+from reviewapp.registry.models import Membership, PolicyVersion, Stream
+from tests.factories import policies, reviews, teams
 
 pytestmark = pytest.mark.django_db
 BODY = {"thresholds": {"intact": 0.9}, "audit_rates": {}, "never_automate": ["damaged"], "novelty_floor": None}
@@ -97,3 +97,49 @@ def test_a_stream_is_opened_through_its_action(stream, administrator, signed_in)
     opened = Stream.objects.get(slug="letters")
     assert opened.classes == ["urgent", "later"]
     assert Event.objects.filter(type="stream.created", subject=f"stream:{opened.pk}").exists()
+
+
+def roles_told(administrator):
+    told = Event.objects.filter(type__startswith="membership.", actor=f"user:{administrator.pk}").order_by("pk")
+    return [(event.type, json.loads(bytes(event.payload))["role"], event.subject) for event in told]
+
+
+def test_roles_given_changed_and_taken_back_are_told(stream, rosa, administrator, signed_in):
+    client, subject = signed_in(administrator), f"user:{rosa.pk}"
+    given = {"team": str(stream.team_id), "user": str(rosa.pk), "stream": str(stream.pk), "role": "auditor"}
+
+    client.post(reverse("admin:registry_membership_add"), given)
+    membership = Membership.objects.get(user=rosa, role="auditor")
+    client.post(reverse("admin:registry_membership_change", args=[membership.pk]), given)
+    client.post(
+        reverse("admin:registry_membership_change", args=[membership.pk]), {**given, "role": "lead", "stream": ""}
+    )
+    client.post(reverse("admin:registry_membership_delete", args=[membership.pk]), {"post": "yes"})
+
+    assert roles_told(administrator) == [
+        ("membership.added", "auditor", subject),
+        ("membership.removed", "auditor", subject),
+        ("membership.added", "lead", subject),
+        ("membership.removed", "lead", subject),
+    ]
+    assert list(Membership.objects.filter(user=rosa).values_list("role", flat=True)) == ["reviewer"]
+
+
+def test_roles_taken_back_together_are_told_one_by_one(stream, rosa, ravi, administrator, signed_in):
+    chosen = [str(one.pk) for one in Membership.objects.all()]
+    action = {"action": "delete_selected", "_selected_action": chosen, "post": "yes"}
+
+    signed_in(administrator).post(reverse("admin:registry_membership_changelist"), action)
+
+    assert not Membership.objects.exists()
+    assert len(roles_told(administrator)) == 2
+
+
+def test_a_role_in_another_teams_stream_is_refused(stream, rosa, administrator, signed_in):
+    given = {"team": str(teams.team("other").pk), "user": str(rosa.pk), "stream": str(stream.pk), "role": "lead"}
+
+    response = signed_in(administrator).post(reverse("admin:registry_membership_add"), given)
+
+    assert response.status_code == 200
+    assert "another team" in response.content.decode()
+    assert not Membership.objects.filter(role="lead").exists()

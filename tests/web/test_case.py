@@ -1,9 +1,13 @@
+import re
+
 import pytest
 from django.urls import reverse
 
-from reviewapp.cases.actions import reopening
+from reviewapp.cases.actions import reopening, replaying
 from reviewapp.cases.models import Review
 from reviewapp.registry.models import Stream
+from reviewapp.webhooks import actions as webhooks
+from reviewapp.webhooks import relay
 from tests.factories import cases, reviews, streams
 from tests.people import acting
 
@@ -13,6 +17,10 @@ pytestmark = pytest.mark.django_db
 def trace(client, case):
     content = client.get(reverse("case", args=[case.pk])).content.decode()
     return content.split("<main", 1)[1].split("</main>", 1)[0]
+
+
+def without_token(content):
+    return re.sub(r'name="csrfmiddlewaretoken" value="[^"]+"', "", content).strip()
 
 
 def test_the_trace_tells_an_automatic_decision_whole(stream, auditor, signed_in):
@@ -140,3 +148,89 @@ def test_the_inbox_does_not_offer_what_has_left_the_house(stream, rosa, signed_i
     assert reverse("review_undo", args=[review.pk]) not in shown
     assert refused.status_code == 409
     assert "has already been sent" in refused.content.decode()
+
+
+def test_the_trace_tells_the_bundle_its_preprocessing_and_lineage_and_the_policys_thresholds(
+    stream, auditor, signed_in
+):
+    case = cases.decided(stream)
+    bundle = case.predictions.get().model_version.bundle
+
+    shown = trace(signed_in(auditor), case)
+
+    assert bundle.digest in shown
+    assert bundle.manifest["lineage"]["data_digest"] in shown
+    assert "dent (float), tear (float)" in shown
+    assert "beta" in shown
+    assert "Policy 1" in shown
+    assert '<th scope="row">damaged</th><td class="numeric">90.0%</td>' in shown
+    assert "&quot;dent&quot;: 1.0" in shown
+
+
+def test_the_address_of_an_endpoint_is_told_to_those_who_run_the_integration_only(
+    stream, rosa, auditor, lead, signed_in
+):
+    webhooks.create_endpoint(team=stream.team, url="http://127.0.0.1:9/secret-hook", by=acting(lead))
+    case = cases.decided(stream)
+    relay.relay_batch()
+
+    assert "secret-hook" not in trace(signed_in(rosa), case)
+    assert "deliveries-title" in trace(signed_in(rosa), case)
+    assert "secret-hook" in trace(signed_in(auditor), case)
+
+
+def test_a_replay_is_asked_for_by_a_button_and_shown_when_it_is_done(stream, auditor, signed_in):
+    case, client = cases.decided(stream), signed_in(auditor)
+
+    asked = client.post(reverse("case_replay", args=[case.pk]))
+    waiting = trace(client, case)
+    replaying.replay_batch()
+    fragment = client.get(asked.url, headers={"HX-Request": "true"}).content.decode()
+
+    assert asked.url == reverse("case", args=[case.pk]) + "#replays"
+    assert f'hx-get="{reverse("case", args=[case.pk])}"' in waiting
+    assert "Being run again" in waiting
+    assert fragment.lstrip().startswith('<section class="card" id="replays"')
+    assert "hx-get" not in fragment
+    assert "Same result" in fragment
+    assert "Aisha Audit" in fragment
+    assert without_token(fragment) in without_token(trace(client, case))
+    assert "<strong>Replayed" in trace(client, case)
+
+
+def test_a_replay_that_differs_says_so(stream, auditor, signed_in):
+    case, client = cases.decided(stream), signed_in(auditor)
+    stored = case.predictions.get().probabilities
+    case.predictions.update(probabilities=[stored[0] - 0.25, stored[1] + 0.25])
+    client.post(reverse("case_replay", args=[case.pk]))
+    replaying.replay_batch()
+
+    assert "Largest difference <strong>2.5e-01" in trace(client, case)
+
+
+def test_a_reviewer_sees_replays_but_starts_none(stream, rosa, signed_in):
+    case, client = cases.decided(stream), signed_in(rosa)
+
+    assert reverse("case_replay", args=[case.pk]) not in trace(client, case)
+    assert client.post(reverse("case_replay", args=[case.pk])).status_code == 403
+
+
+def test_what_upstream_scored_offers_no_replay(auditor, signed_in):
+    stream = streams.upstream_scored()
+    case = cases.received(stream, prediction=cases.external_prediction(intact=0.6, damaged=0.4))
+    client = signed_in(auditor)
+
+    assert reverse("case_replay", args=[case.pk]) not in trace(client, case)
+    assert client.post(reverse("case_replay", args=[case.pk])).status_code == 409
+
+
+def test_replays_stay_hidden_while_the_case_is_to_be_answered_unseen(rosa, lead, signed_in):
+    stream = streams.ready(review_mode=Stream.Mode.COMMIT_THEN_REVEAL)
+    case = cases.in_review(stream)
+    replaying.ask(case_id=case.pk, by=acting(lead))
+    replaying.replay_batch()
+    client, url = signed_in(rosa), reverse("case", args=[case.pk])
+
+    assert "replays-title" not in trace(client, case)
+    assert client.get(url, headers={"HX-Request": "true"}).status_code == 403
+    assert client.get(reverse("api:case-export", args=[case.pk])).status_code == 403

@@ -32,7 +32,9 @@ OPEN = {
     "account_reset_password_from_key_done",
 }
 PAGES = ("home", "find", "inbox", "me", "alerts", "endpoints", "deliveries", "keys")
-STREAM_PAGES = ("queue", "policy", "models", "display", "people")
+STREAM_PAGES = ("queue", "policy", "models", "models_compare", "models_uploads", "display", "people")
+# Pages of one case or review, and their fragments.
+SINGLE = ("case", "case_similar", "models_card", "models_compare_cases", "review")
 WRITES = re.compile(r"^\s*(INSERT|UPDATE|DELETE|MERGE|COPY|TRUNCATE|CREATE|ALTER|DROP|LOCK)\b", re.IGNORECASE)
 INLINE = re.compile(r"<script(?![^>]*\bsrc=)|<style\b|\sstyle=|\son[a-z]+\s*=|javascript:", re.IGNORECASE)
 
@@ -77,6 +79,9 @@ def everything(stream, rosa, ravi):
     return [
         *urls,
         reverse("case", args=[settled.pk]),
+        reverse("case_similar", args=[settled.pk]),
+        reverse("models_compare_cases", args=[stream.slug, 1, 1]),
+        reverse("case_similar", args=[waiting.case_id]),
         reverse("review", args=[claimed.pk]),
         reverse("review", args=[waiting.pk]),
     ]
@@ -100,14 +105,14 @@ def test_no_other_address_answers_strangers_unless_it_is_listed():
     assert not answered
 
 
-@pytest.mark.parametrize("name", sorted(set(ours()) - {*PAGES, *STREAM_PAGES, "case", "review"}))
+@pytest.mark.parametrize("name", sorted(set(ours()) - {*PAGES, *STREAM_PAGES, *SINGLE}))
 def test_what_writes_refuses_get(name, administrator, signed_in):
     url = reverse(name, kwargs=arguments_of(ours()[name]))
 
     assert signed_in(administrator).get(url).status_code == 405
 
 
-@pytest.mark.parametrize("name", sorted({*PAGES, *STREAM_PAGES, "case", "review"}))
+@pytest.mark.parametrize("name", sorted({*PAGES, *STREAM_PAGES, *SINGLE}))
 def test_what_reads_refuses_post(name, administrator, signed_in):
     url = reverse(name, kwargs=arguments_of(ours()[name]))
 

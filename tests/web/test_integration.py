@@ -1,4 +1,5 @@
 import re
+from datetime import timedelta
 
 import pytest
 from django.urls import reverse
@@ -72,10 +73,33 @@ def test_an_auditor_sees_endpoints_and_changes_none(endpoint, auditor, signed_in
 
 
 def test_rotate_shows_the_new_secret(endpoint, integrator, signed_in):
-    response = signed_in(integrator).post(reverse("endpoints_rotate", args=[endpoint.pk]))
+    response = signed_in(integrator).post(reverse("endpoints_rotate", args=[endpoint.pk]), {"latest": 1})
 
     assert "whsec_" in content(response)
     assert endpoint.secrets.count() == 2
+
+
+def test_sending_the_page_of_a_rotation_again_rotates_nothing(endpoint, integrator, signed_in):
+    client, url = signed_in(integrator), reverse("endpoints_rotate", args=[endpoint.pk])
+    (latest,) = re.findall(r'name="latest" value="(\d+)"', content(client.get(reverse("endpoints"))))
+    client.post(url, {"latest": latest})
+
+    again = client.post(url, {"latest": latest})
+
+    assert again.status_code == 409
+    assert "whsec_" not in content(again)
+    assert endpoint.secrets.count() == 2
+    assert client.post(url, {"latest": "x"}).status_code == 422
+    assert client.post(url, {"latest": 2}).status_code == 200
+
+
+def test_an_endpoint_that_was_given_up_says_why(endpoint, integrator, signed_in):
+    actions.disable_failing(endpoint, by=SYSTEM, period=timedelta(days=5))
+
+    shown = content(signed_in(integrator).get(reverse("endpoints")))
+
+    assert "Every delivery has failed for 5 days" in shown
+    assert "Nothing is sent until it is enabled" in shown
 
 
 def test_an_endpoint_is_disabled_with_a_reason_and_enabled_again(endpoint, integrator, signed_in):

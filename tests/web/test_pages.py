@@ -9,7 +9,7 @@ from tests.factories import cases, reviews
 
 pytestmark = pytest.mark.django_db
 
-STREAM_PAGES = ("queue", "policy", "models", "display", "people")
+STREAM_PAGES = ("queue", "policy", "models", "models_compare", "models_uploads", "display", "people")
 PAGES = ("home", "find", "inbox", "me", "alerts")
 TEAM_PAGES = ("endpoints", "deliveries", "keys")
 

@@ -8,6 +8,7 @@ from django.db.models import F
 
 from reviewapp.events import actions as events
 from reviewapp.events.models import Event, OutboxEntry
+from reviewapp.gating.models import Circuit
 from reviewapp.registry.models import Stream
 from reviewapp.webhooks import sending
 from reviewapp.webhooks.models import Delivery
@@ -41,4 +42,5 @@ def send_due() -> int:
 def make_due() -> None:
     """Let the waits of the retries be over."""
     Delivery.objects.filter(state="pending").update(next_at=F("next_at") - timedelta(days=2))
+    Circuit.objects.filter(opened_at__isnull=False).update(probe_at=F("probe_at") - timedelta(days=2))
     OutboxEntry.objects.update(available_at=F("available_at") - timedelta(days=2))

@@ -1,4 +1,4 @@
-"""Vectors for settled cases that nobody had to look at: they become precedents too."""
+"""Vectors for settled cases that lack one: nobody looked at them, or another model served when they were scored."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -8,11 +8,10 @@ import structlog
 from django.db import transaction
 
 from reviewapp import inference_client
-from reviewapp.cases.actions import work
+from reviewapp.cases.actions import spaces, work
 from reviewapp.cases.loading import loaded
 from reviewapp.cases.models import Case, CaseInput, Embedding, Work
-from reviewapp.registry.actions.versions import primary_of
-from reviewapp.registry.models import Bundle, Stream
+from reviewapp.registry.models import Bundle
 
 log = structlog.get_logger(__name__)
 
@@ -21,7 +20,10 @@ Group = Sequence[tuple[work.Claimed, CaseInput]]
 
 
 def embed_batch() -> int:
-    """Claim cases without a vector in their stream's present space and write it; answers how many were taken."""
+    """Claim cases that lack a vector and write it in the space of every model that serves their stream.
+
+    Answers how many were taken.
+    """
     lease = work.claim(kind=Work.Kind.EMBED, limit=BATCH)
     if not lease.rows:
         return 0
@@ -33,23 +35,22 @@ def embed_batch() -> int:
         if one is not None:
             groups[one.case.stream_id].append((row, one))
     for stream_id, group in groups.items():
-        stream = Stream.objects.get(pk=stream_id)
-        version = primary_of(stream)
-        if version is not None and version.bundle is not None:
+        bundles = spaces.serving_bundles(stream_id)
+        if bundles:
             work.extend(token=lease.token)
-            _embed(lease.token, stream, version.bundle, group=group)
+            _embed(lease.token, stream_id, bundles, group=group)
     # What has no vector by now (no bundle serves the stream, or the case is gone) needs none.
     work.finish(token=lease.token, ids=lease.ids)
     return len(lease.rows)
 
 
-def _embed(token: UUID, stream: Stream, bundle: Bundle, *, group: Group) -> None:
+def _embed(token: UUID, stream_id: UUID, bundles: Sequence[Bundle], *, group: Group) -> None:
     try:
-        predictions = inference_client.predict(loaded(bundle), [one.features for _, one in group])
+        found = [vector for bundle in bundles for vector in _vectors(stream_id, bundle, group=group)]
     except Exception as error:
         if len(group) > 1:
             for pair in group:
-                _embed(token, stream, bundle, group=[pair])
+                _embed(token, stream_id, bundles, group=[pair])
             return
         ((row, one),) = group
         log.exception("embedding.failed", case_id=str(one.case_id))
@@ -58,17 +59,30 @@ def _embed(token: UUID, stream: Stream, bundle: Bundle, *, group: Group) -> None
         return
     with transaction.atomic():
         kept = work.finish(token=token, ids=[row.id for row, _ in group])
-        Embedding.objects.bulk_create(
-            (
-                Embedding(
-                    stream=stream,
-                    case=Case(pk=one.case_id),
-                    generation=one.generation,
-                    space=bundle.digest,
-                    vector=predictions.embedding[i],
-                )
-                for i, (row, one) in enumerate(group)
-                if row.id in kept
-            ),
-            ignore_conflicts=True,
+        Embedding.objects.bulk_create((vector for row_id, vector in found if row_id in kept), ignore_conflicts=True)
+
+
+def _vectors(stream_id: UUID, bundle: Bundle, *, group: Group) -> list[tuple[int, Embedding]]:
+    """The vectors that the group lacks in one bundle's space, each with the id of its work."""
+    known = set(
+        Embedding.objects.filter(case__in=[one.case_id for _, one in group], space=bundle.digest).values_list(
+            "case_id", "generation"
         )
+    )
+    lacking = [(row, one) for row, one in group if (one.case_id, one.generation) not in known]
+    if not lacking:
+        return []
+    placed = inference_client.vectors(loaded(bundle), [one.features for _, one in lacking])
+    return [
+        (
+            row.id,
+            Embedding(
+                stream_id=stream_id,
+                case=Case(pk=one.case_id),
+                generation=one.generation,
+                space=bundle.digest,
+                vector=vector,
+            ),
+        )
+        for (row, one), vector in zip(lacking, placed, strict=True)
+    ]

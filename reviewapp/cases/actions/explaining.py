@@ -1,7 +1,9 @@
 """Explanations: a work item of their own after routing, so that no decision ever waits for one."""
 
+import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 BATCH = 32
+# Seconds that one slice of a batch may take: so long a case that somebody just opened waits for others.
+PATIENCE = 1.0
 UNAVAILABLE = "unavailable"
 
 
@@ -38,9 +42,30 @@ class Waiting:
     features: Mapping[str, Any]
 
 
+class _Pace:
+    """Seconds per explanation, as last seen: costly models are explained a few at a time, cheap ones all at once."""
+
+    def __init__(self) -> None:
+        self._seconds = 0.0
+
+    @property
+    def room(self) -> int:
+        """How many explanations fit into one slice."""
+        return BATCH if self._seconds * BATCH <= PATIENCE else max(1, int(PATIENCE / self._seconds))
+
+    @contextmanager
+    def of(self, number: int) -> Iterator[None]:
+        started = time.perf_counter()
+        yield
+        self._seconds = (time.perf_counter() - started) / number
+
+
+_pace = _Pace()
+
+
 def explain_batch() -> int:
     """Claim predictions that people will look at and explain them, those on a screen first; answers how many."""
-    lease = work.claim(kind="explain", limit=BATCH)
+    lease = work.claim(kind="explain", limit=_pace.room)
     if not lease.rows:
         return 0
     crashpoint("explaining.after_claim")
@@ -48,10 +73,16 @@ def explain_batch() -> int:
     orphans = set(lease.ids) - {one.row.id for group in by_bundle.values() for one in group}
     if orphans:
         work.finish(token=lease.token, ids=sorted(orphans))
-    for place, (digest, group) in enumerate(by_bundle.items()):
-        if place:
-            work.extend(token=lease.token)
-        _explain(lease.token, Bundle(digest=digest), group)
+    is_first = True
+    for digest, group in by_bundle.items():
+        left = group
+        while left:
+            if not is_first:
+                work.extend(token=lease.token)
+            now, left = left[: _pace.room], left[_pace.room :]
+            with _pace.of(len(now)):
+                _explain(lease.token, Bundle(digest=digest), now)
+            is_first = False
     return len(lease.rows)
 
 
@@ -104,7 +135,7 @@ def _write(explained: "Sequence[tuple[Waiting, Explained]]") -> None:
     write_rows(
         "cases_explanation",
         "id, prediction_id, method, state, failure, class, output_space, base_value, output_value, residual, "
-        "is_additive, background, attributions",
+        "is_additive, background, attributions, sampling_error, evaluations",
         (
             (
                 uuid.uuid7(),
@@ -120,6 +151,8 @@ def _write(explained: "Sequence[tuple[Waiting, Explained]]") -> None:
                 result.additive,
                 result.background_digest,
                 _attributions(result),
+                result.largest_error,
+                result.evaluations,
             )
             for one, result in explained
             if (one.prediction_id, result.method) not in known
@@ -128,10 +161,17 @@ def _write(explained: "Sequence[tuple[Waiting, Explained]]") -> None:
 
 
 def _attributions(result: "Explained") -> str:
-    attributions = [
-        {"column": column, "value": value, "attribution": attribution}
-        for column, value, attribution in sorted(result.attributions, key=lambda entry: -abs(entry[2]))
-    ]
+    """As they are stored and shown: the largest first, a text with its words, a sampled one with its error."""
+    attributions = []
+    for column, value, attribution in sorted(result.attributions, key=lambda entry: -abs(entry[2])):
+        entry = {"column": column, "value": value, "attribution": attribution}
+        if column in result.errors:
+            entry["error"] = result.errors[column]
+        if column in result.words:
+            told = result.words[column]
+            entry["words"] = [{"word": word, "attribution": part} for word, part in told.words]
+            entry["rest"] = told.rest
+        attributions.append(entry)
     return msgspec.json.encode(attributions).decode()
 
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.conf import settings
 
-from reviewapp.cases.actions import routing
+from reviewapp.cases.actions import routing, serving, shadowing
 from reviewapp.cases.submissions import Submission
 from reviewapp.domain import sampling
 from reviewapp.domain.errors import Invalid
@@ -28,6 +28,7 @@ def route(*, stream: Stream, predictions: Mapping[UUID, Submission], now: dateti
         for case_id, submission in predictions.items()
     ]
     routing.apply(rulebook=rulebook, batch=batch, now=now)
+    shadowing.ask(plan=serving.versions_for(stream.pk), batch=batch)
 
 
 def check_model(version: ModelVersion | None, submission: Submission) -> None:

@@ -63,7 +63,7 @@ def record_outcome(*, case_id: UUID, answer: str, by: Actor) -> Label:
         return last
     prediction = (
         Prediction.objects.filter(case=case, generation=case.generation)
-        .exclude(role=Prediction.Role.SHADOW)
+        .filter(route__isnull=False)
         .order_by("-created_at", "-pk")
         .first()
     )

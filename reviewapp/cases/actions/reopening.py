@@ -57,8 +57,16 @@ def reopen(*, case_id: UUID, reason: str, by: Actor) -> Review:
         raise Invalid("Reopening needs a reason.", code="reason_missing")
     if case.state != CaseState.DECIDED:
         raise Conflict(f"The case is {case.state}; only a decided case can be reopened.", code="not_decided")
+    review = review_again(case, f"Reopened: {reason.strip()}")
+    Case.objects.transition(case.pk, CaseState.DECIDED, CaseState.IN_REVIEW)
+    trail.happened(case, "case.reopened", by=by, payload={"reason": reason.strip(), "review": str(review.pk)})
+    return review
+
+
+def review_again(case: Case, sentence: str) -> Review:
+    """One more reading of a locked case that was decided, with the prediction that decided it."""
     rounds = case.reviews.filter(generation=case.generation, kind=Review.Kind.REOPENED).aggregate(last=Max("round"))
-    review = Review.objects.create(
+    return Review.objects.create(
         case=case,
         stream=case.stream,
         generation=case.generation,
@@ -66,16 +74,13 @@ def reopen(*, case_id: UUID, reason: str, by: Actor) -> Review:
         round=(rounds["last"] or 0) + 1,
         mode=case.stream.review_mode,
         prediction=Prediction.objects.filter(case=case, generation=case.generation)
-        .exclude(role=Prediction.Role.SHADOW)
+        .filter(route__isnull=False)
         .order_by("-created_at")
         .first(),
-        reasons=[{"code": "reopened", "sentence": f"Reopened: {reason.strip()}"}],
+        reasons=[{"code": "reopened", "sentence": sentence}],
         inclusion_probability=0.0,
         due_at=timezone.now() + case.stream.sla,
     )
-    Case.objects.transition(case.pk, CaseState.DECIDED, CaseState.IN_REVIEW)
-    trail.happened(case, "case.reopened", by=by, payload={"reason": reason.strip(), "review": str(review.pk)})
-    return review
 
 
 def withdraw_reviews(case: Case, *, keep: Iterable[str] = ()) -> int:

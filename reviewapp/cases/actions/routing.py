@@ -68,12 +68,14 @@ class Fence:
     ids: Sequence[int]
 
 
-def apply(*, rulebook: Rulebook, batch: Sequence[Scored], now: datetime, fence: Fence | None = None) -> int:
-    """Rule on every case of the batch that still waits for it, and write the consequences.
+def apply(*, rulebook: Rulebook, batch: Sequence[Scored], now: datetime, fence: Fence | None = None) -> set[str]:
+    """Rule on every case of the batch that still waits for it, and write the consequences; answers their ids.
 
     Prediction always; decision, event and outbox entry on `auto`; review on `review` and for audits; embedding and
     the explanation's work where a person will look. Call it inside a transaction that holds the rulebook's lock.
     """
+    if not batch:
+        return set()
     ruled = [(scored, _rule(scored, rulebook)) for scored in batch]
     sequences = _move(ruled, fence)
     routed = [
@@ -90,10 +92,12 @@ def apply(*, rulebook: Rulebook, batch: Sequence[Scored], now: datetime, fence: 
         _write_events(routed, rulebook, now)
         _write_reviews(looked_at, rulebook, now)
         _write_evidence(looked_at, rulebook, now)
-    return len(routed)
+    return set(sequences)
 
 
 def _rule(scored: Scored, rulebook: Rulebook) -> Ruling:
+    if scored.role == "fallback":
+        return gate.to_review((gate.ANOTHER_ANSWERED,), facts=facts(scored.coin, rulebook))
     return gate.rule(
         predicted=scored.answer,
         confidence=scored.confidence,

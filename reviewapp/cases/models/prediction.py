@@ -1,3 +1,4 @@
+import pgtrigger
 import uuid_utils.compat as uuid
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -18,6 +19,8 @@ class Prediction(models.Model):
         CANARY = "canary", "Canary"
         SHADOW = "shadow", "Shadow"
         EXTERNAL = "external", "External"
+        FALLBACK = "fallback", "Fallback"
+        TIER = "tier", "First tier"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid7, editable=False)
     case = models.ForeignKey(Case, models.PROTECT, related_name="predictions", db_index=False)
@@ -45,9 +48,14 @@ class Prediction(models.Model):
             # The target of Decision's composite key: an automatic decision needs a prediction routed `auto`.
             models.UniqueConstraint(fields=["id", "route"], name="prediction_route_key"),
             models.CheckConstraint(
-                condition=models.Q(role="shadow", route__isnull=True)
-                | models.Q(role__in=["primary", "canary", "external"], route__isnull=False),
+                condition=models.Q(role__in=["shadow", "tier"], route__isnull=True)
+                | models.Q(role__in=["primary", "canary", "external", "fallback"], route__isnull=False),
                 name="prediction_shadow_cannot_route",
+            ),
+            # A version that is no longer rolled out may inform people and never act.
+            models.CheckConstraint(
+                condition=~models.Q(role="fallback") | models.Q(route__isnull=False, route="review"),
+                name="prediction_fallback_cannot_act",
             ),
             models.CheckConstraint(
                 condition=models.Q(route__isnull=True) | models.Q(route__in=["auto", "review"]),
@@ -104,8 +112,14 @@ class Explanation(models.Model):
     is_additive = models.BooleanField(null=True)
     background = models.CharField(max_length=64, default="", blank=True)
     attributions = models.JSONField(
-        default=list, help_text='[{"column", "value", "attribution"}], largest magnitude first.'
+        default=list,
+        help_text='[{"column", "value", "attribution"}], largest magnitude first; sampled ones have an "error", '
+        'texts "words" and the "rest" of their attribution.',
     )
+    sampling_error = models.FloatField(
+        null=True, help_text="Largest standard error of an attribution; null where they are exact."
+    )
+    evaluations = models.PositiveIntegerField(default=0, help_text="Rows that the model answered for it.")
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:
@@ -118,6 +132,10 @@ class Explanation(models.Model):
                 | (models.Q(state="failed") & ~models.Q(failure="")),
                 name="explanation_state",
             ),
+        ]
+        triggers = [
+            # What people were shown when they decided stays what they were shown.
+            pgtrigger.Protect(name="explanation_append_only", operation=pgtrigger.Update | pgtrigger.Delete),
         ]
 
     def __str__(self) -> str:

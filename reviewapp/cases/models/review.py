@@ -3,6 +3,7 @@ from typing import TYPE_CHECKING
 import pgtrigger
 import uuid_utils.compat as uuid
 from django.conf import settings
+from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
 from django.db.models.functions import Now
 
@@ -14,9 +15,20 @@ if TYPE_CHECKING:
     from reviewapp.registry.actors import Actor
 
 
+# The codes alone: the sentences differ from case to case and would make a long index.
+REASON_CODES = models.Func(
+    "reasons", models.Value("$[*].code"), function="jsonb_path_query_array", output_field=models.JSONField()
+)
+
+
 class ReviewQuerySet(models.QuerySet["Review"]):
     def visible_to(self, actor: "Actor") -> "ReviewQuerySet":
         return self.filter(stream__in=Stream.objects.visible_to(actor))
+
+    def with_reason(self, code: str) -> "ReviewQuerySet":
+        """Those that exist for this reason, among others."""
+        found = self.alias(reason_codes=REASON_CODES)
+        return found.filter(reason_codes__contains=[code])  # type: ignore[misc]  # a list of codes, not one text
 
     def open(self) -> "ReviewQuerySet":
         return self.filter(state=Review.State.OPEN)
@@ -105,6 +117,7 @@ class Review(models.Model):
                 condition=models.Q(state="open", claimed_by__isnull=True),
             ),
             models.Index(fields=["claim_until"], name="review_claimed", condition=models.Q(claimed_by__isnull=False)),
+            GinIndex(OpClass(REASON_CODES, name="jsonb_path_ops"), name="review_reason_codes"),
             models.Index(fields=["claimed_by"], name="review_claimant", condition=models.Q(claimed_by__isnull=False)),
         ]
 

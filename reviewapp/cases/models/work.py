@@ -14,6 +14,7 @@ class Work(models.Model):
         TRAIN = "train", "Train"
         EXPORT = "export", "Export"
         RELABEL = "relabel", "Relabel"
+        REPLAY = "replay", "Replay"
 
     kind = models.CharField(max_length=12, choices=Kind.choices)
     subject = models.CharField(max_length=64, help_text="The case, prediction or bundle to work on.")

@@ -6,7 +6,13 @@ from pathlib import Path
 
 from django.conf import settings
 
-KINDS = {"text": "text", "boolean": "1 or 0", "integer": "whole number", "words": "words, with commas"}
+KINDS = {
+    "text": "text",
+    "boolean": "1 or 0",
+    "integer": "whole number",
+    "words": "words, with commas",
+    "origins": "addresses, with commas",
+}
 SENTENCES = {
     "PUBLIC_URL": "Address that people and upstream systems use. With `https://` cookies become secure and "
     "plain HTTP is redirected.",
@@ -27,6 +33,9 @@ SENTENCES = {
     "INGEST_RATE": "Cases per second that one key may send to one web process.",
     "WEBHOOK_ALLOW_PRIVATE": "Permits endpoints that are plain HTTP, loopback or private; `up` sets 1.",
     "WEBHOOK_PROXY": "Proxy through which deliveries leave.",
+    "REMOTE_MODELS": "Servers of the Open Inference Protocol that bundles may be served by, as `http(s)://host:port`. "
+    "Empty means none is ever called.",
+    "REMOTE_MODEL_TOKEN": "Bearer token sent to these servers.",
     "EMAIL_BACKEND": "Django's mail backend.",
     "DEFAULT_FROM_EMAIL": "Sender of mails.",
     "STATIC_ROOT": "Where `collectstatic` puts the static files; empty means they are served from the source.",

@@ -8,7 +8,8 @@ from django.conf import settings
 from django.db import transaction
 
 from reviewapp import inference_client
-from reviewapp.domain.errors import Conflict, Invalid
+from reviewapp.registry import fit
+from reviewapp.registry.actions import rollouts
 from reviewapp.registry.actions.streams import next_number, revise
 from reviewapp.registry.actors import Actor, check_role
 from reviewapp.registry.contracts import derive
@@ -31,29 +32,24 @@ CHUNK_BYTES = 4_000_000
 
 
 def register_bundle(*, stream: Stream, files: Mapping[str, bytes], by: Actor, name: str = "") -> ModelVersion:
-    """Store a bundle that passed its checks and make it a model version of the stream.
+    """Store a bundle that was made here and make it a model version of the stream; `bundles` is for any other.
 
     The first registration also derives the stream's input contract. The same bundle again answers the version it
     already is. Raises BundleRefused for a bundle that does not hold together.
     """
     check_role(by, stream, Role.MODEL_OWNER)
     manifest = inference_client.check_bundle(files)
-    if list(manifest.classes) != list(stream.classes):
-        raise Invalid(
-            f"The model's classes are {', '.join(manifest.classes)}; “{stream.name}” has {', '.join(stream.classes)}.",
-            code="classes_differ",
-        )
+    fit.check(stream, classes=manifest.classes, columns=manifest.columns)
     # Loading runs the golden batch: a bundle that does not reproduce its own outputs never gets a version. It can
     # take seconds, so no transaction waits for it.
     inference_client.load(files)
     with transaction.atomic():
-        return _register(stream, files, manifest, by=by, name=name or manifest.name)
+        bundle = store(files, manifest.to_json(), state=Bundle.State.READY)
+        return version_of(stream, bundle, manifest, by=by, name=name or manifest.name)
 
 
-def _register(
-    stream: Stream, files: Mapping[str, bytes], manifest: "Manifest", *, by: Actor, name: str
-) -> ModelVersion:
-    bundle = _store(files, manifest.to_json())
+def version_of(stream: Stream, bundle: Bundle, manifest: "Manifest", *, by: Actor, name: str) -> ModelVersion:
+    """The stream's version of a bundle that is ready: the one it already is, or a new one. Call it in a transaction."""
     lock(stream)
     existing = ModelVersion.objects.filter(stream=stream, bundle=bundle).first()
     if existing is not None:
@@ -66,10 +62,17 @@ def _register(
         name=name,
         created_by=str(by),
     )
+    registered(version, manifest, by=by)
+    return version
+
+
+def registered(version: ModelVersion, manifest: "Manifest", *, by: Actor) -> None:
+    """A version's bundle is ready: the first one of a stream brings the input contract."""
+    stream = version.stream
     if not stream.revisions.filter(kind=StreamRevision.Kind.CONTRACT).exists():
         revise(stream=stream, kind=StreamRevision.Kind.CONTRACT, body=derive(manifest.columns), by=by)
-    happened(stream, "model_version.registered", by=by, payload={"number": version.number, "bundle": bundle.digest})
-    return version
+    payload = {"number": version.number, "bundle": version.bundle_id}
+    happened(stream, "model_version.registered", by=by, payload=payload)
 
 
 @transaction.atomic
@@ -88,32 +91,9 @@ def register_external(*, stream: Stream, name: str, by: Actor) -> ModelVersion:
     return version
 
 
-@transaction.atomic
 def roll_out(*, primary: ModelVersion, by: Actor, reason: str = "") -> Rollout:
     """Make a version the stream's primary, with the next batch that is claimed."""
-    stream = primary.stream
-    check_role(by, stream, Role.MODEL_OWNER)
-    if primary.bundle is not None and primary.bundle.state != Bundle.State.READY:
-        raise Conflict(
-            f"Bundle {primary.bundle} is {primary.bundle.state}, so it cannot serve.", code="bundle_not_ready"
-        )
-    lock(stream)
-    rollout = Rollout.objects.create(
-        stream=stream,
-        generation=next_number(stream.rollouts, "generation"),
-        created_by=str(by),
-        reason=reason,
-    )
-    RolloutMember.objects.create(rollout=rollout, model_version=primary, role=RolloutMember.Role.PRIMARY)
-    Stream.objects.filter(pk=stream.pk).update(live_rollout=rollout)
-    stream.live_rollout = rollout
-    happened(
-        stream,
-        "rollout.promoted",
-        by=by,
-        payload={"generation": rollout.generation, "primary": primary.number, "reason": reason},
-    )
-    return rollout
+    return rollouts.promote(version=primary, by=by, reason=reason)
 
 
 def primary_of(stream: Stream) -> ModelVersion | None:
@@ -155,20 +135,24 @@ def local_copy(bundle: Bundle) -> Path:
     return folder
 
 
-def _store(files: Mapping[str, bytes], manifest: dict[str, Any]) -> Bundle:
+def store(
+    files: Mapping[str, bytes], manifest: Mapping[str, Any], *, state: str, run_budget: Mapping[str, Any] | None = None
+) -> Bundle:
+    """The bundle with these files, stored once. What was being checked, or refused, can be stored anew as ready."""
     digest = inference_client.digest(files)
-    bundle, created = Bundle.objects.get_or_create(
-        digest=digest,
-        defaults={
-            "manifest": manifest,
-            "state": Bundle.State.READY,
-            "size": sum(len(content) for content in files.values()),
-        },
+    told = {"manifest": manifest, "state": state, "refusal": "", "run_budget": run_budget}
+    size = sum(len(content) for content in files.values())
+    bundle, created = Bundle.objects.select_for_update(no_key=True).get_or_create(
+        digest=digest, defaults={**told, "size": size}
     )
-    if created:
-        BundleChunk.objects.bulk_create(
-            BundleChunk(bundle=bundle, file=name, number=number, data=content[start : start + CHUNK_BYTES])
-            for name, content in files.items()
-            for number, start in enumerate(range(0, max(len(content), 1), CHUNK_BYTES))
-        )
+    if not created and bundle.state != Bundle.State.READY:
+        for name, value in told.items():
+            setattr(bundle, name, value)
+        bundle.save(update_fields=list(told))
+    if created or not bundle.chunks.exists():
+        # One statement per piece: all at once would be a statement as long as the model.
+        for name, content in files.items():
+            for number, start in enumerate(range(0, max(len(content), 1), CHUNK_BYTES)):
+                piece = content[start : start + CHUNK_BYTES]
+                BundleChunk.objects.create(bundle=bundle, file=name, number=number, data=piece)
     return bundle

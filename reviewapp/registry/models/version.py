@@ -83,15 +83,42 @@ class ModelVersion(models.Model):
 class Rollout(models.Model):
     """Which model versions serve a stream; an immutable generation, the stream points at the live one."""
 
+    class Step(models.TextChoices):
+        PROMOTED = "promoted", "Promoted"
+        CANARY = "canary", "Canary"
+        SHADOWS = "shadows", "Shadows"
+        ROLLED_BACK = "rolled_back", "Rolled back"
+        SERVING = "serving", "Serving"
+
     id = models.UUIDField(primary_key=True, default=uuid.uuid7, editable=False)
     stream = models.ForeignKey(Stream, models.PROTECT, related_name="rollouts")
     generation = models.PositiveIntegerField()
     created_at = models.DateTimeField(auto_now_add=True)
     created_by = models.CharField(max_length=120)
     reason = models.TextField(blank=True)
+    step = models.CharField(max_length=12, choices=Step.choices, default=Step.PROMOTED)
+    previous = models.ForeignKey(
+        ModelVersion,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,
+        help_text="The primary before: kept warm, gone back to, and scored with when the primary cannot.",
+    )
+    guards = models.JSONField(default=dict, blank=True, help_text="What the canary must keep to; empty without one.")
+    caches_results = models.BooleanField(
+        default=False, help_text="Keeps the answers of a costly primary for inputs that come again."
+    )
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["stream", "generation"], name="rollout_generation")]
+        constraints = [
+            models.UniqueConstraint(fields=["stream", "generation"], name="rollout_generation"),
+            models.CheckConstraint(
+                condition=models.Q(step__in=["promoted", "canary", "shadows", "rolled_back", "serving"]),
+                name="rollout_step",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.stream} rollout {self.generation}"
@@ -104,11 +131,15 @@ class RolloutMember(models.Model):
         PRIMARY = "primary", "Primary"
         CANARY = "canary", "Canary"
         SHADOW = "shadow", "Shadow"
+        TIER = "tier", "First tier"
 
     rollout = models.ForeignKey(Rollout, models.CASCADE, related_name="members")
     model_version = models.ForeignKey(ModelVersion, models.PROTECT, related_name="+")
     role = models.CharField(max_length=10, choices=Role.choices)
     share = models.FloatField(default=1.0, help_text="Share of cases; below 1 for a canary only.")
+    sure_from = models.FloatField(
+        null=True, blank=True, help_text="Confidence from which the first tier answers without asking the primary."
+    )
 
     class Meta:
         constraints = [
@@ -117,8 +148,14 @@ class RolloutMember(models.Model):
             models.UniqueConstraint(fields=["rollout"], condition=models.Q(role="canary"), name="rollout_one_canary"),
             models.CheckConstraint(
                 condition=models.Q(role="canary", share__range=(0, 1))
-                | models.Q(role__in=["primary", "shadow"], share=1.0),
+                | models.Q(role__in=["primary", "shadow", "tier"], share=1.0),
                 name="rollout_member_share",
+            ),
+            models.UniqueConstraint(fields=["rollout"], condition=models.Q(role="tier"), name="rollout_one_tier"),
+            models.CheckConstraint(
+                condition=models.Q(role="tier", sure_from__isnull=False, sure_from__gt=0, sure_from__lte=1)
+                | (~models.Q(role="tier") & models.Q(sure_from__isnull=True)),
+                name="rollout_member_sure_from",
             ),
         ]
 

@@ -55,6 +55,10 @@ class DisableForm(forms.Form):
     reason = forms.CharField(max_length=200)
 
 
+class RotateForm(forms.Form):
+    latest = forms.IntegerField(min_value=0, help_text="Number of the secret that was in force on the page.")
+
+
 class KeyForm(TeamForm):
     client_name = forms.CharField(
         max_length=120, label="Client", help_text="The upstream system that will use the key."

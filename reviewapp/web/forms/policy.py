@@ -16,7 +16,9 @@ class PolicyForm(forms.Form):
         required=False,
         min_value=0,
         max_value=1,
-        help_text="Inputs stranger than this share of the training rows go to people; empty: no limit.",
+        label="Novelty floor",
+        help_text="Cases that fewer than this share of the training cases were stranger than go to people, whatever "
+        "the confidence: 0.02 sends about 2% of ordinary cases and most of those unlike them. Empty: no limit.",
         widget=forms.NumberInput(attrs={"step": "any"}),
     )
 

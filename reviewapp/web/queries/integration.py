@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Prefetch
+from django.db.models import Max, Prefetch
 
 from reviewapp.accounts.models import Team
 from reviewapp.domain.errors import NotFound
@@ -15,7 +15,8 @@ PAGE = 50
 
 
 def endpoints_of(teams: Sequence[Team]) -> list[Endpoint]:
-    found = Endpoint.objects.filter(team__in=teams).select_related("team")
+    """The endpoints, each with the number of its latest secret."""
+    found = Endpoint.objects.filter(team__in=teams).select_related("team").annotate(latest=Max("secrets__number"))
     return list(found.prefetch_related(_streams()).order_by("team__name", "url", "pk"))
 
 

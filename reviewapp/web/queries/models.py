@@ -75,4 +75,5 @@ def _metrics(version: ModelVersion) -> list[dict[str, Any]]:
     return [
         {"label": name.replace("_", " "), "value": f"{value:.4g}" if isinstance(value, float) else value, "unit": ""}
         for name, value in sorted(given.items(), key=lambda item: (isinstance(item[1], str), item[0]))
+        if not isinstance(value, list | dict)  # those are in the model card
     ]

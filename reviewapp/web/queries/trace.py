@@ -13,10 +13,12 @@ from reviewapp.cases.models import Case, CaseInput, Decision, Label, Prediction,
 from reviewapp.domain.errors import NotFound
 from reviewapp.events.models import Event
 from reviewapp.registry.actors import Actor
+from reviewapp.web.access import SEES_INTEGRATION
 from reviewapp.web.actor_names import ActorNames
 from reviewapp.web.evidence import Evidence, evidence_on
 from reviewapp.web.happenings import Happened, told
 from reviewapp.web.queries.displays import display_of, revisions_in_force
+from reviewapp.web.queries.provenance import ModelBehind, PolicyBehind, models_behind, policies_behind
 from reviewapp.web.subjects import Display, Group, Matrix, Picture, matrix_of
 from reviewapp.webhooks.models import Delivery
 
@@ -43,7 +45,10 @@ class Signed:
 
 @dataclass(frozen=True)
 class Trace:
-    """`is_hidden`: the model's part and what others answered are withheld from this reader for now."""
+    """`is_hidden`: the model's part and what others answered are withheld from this reader for now.
+
+    `sees_endpoints`: whether the reader may know where the team's events are sent.
+    """
 
     case: Case
     is_hidden: bool
@@ -55,6 +60,9 @@ class Trace:
     events: Sequence[Happened]
     deliveries: Sequence[Delivery]
     evidence: Evidence | None
+    models: Sequence[ModelBehind]
+    policies: Sequence[PolicyBehind]
+    sees_endpoints: bool
 
 
 def case_for(actor: Actor, case_id: UUID) -> Case:
@@ -75,7 +83,7 @@ def trace_of(case: Case, actor: Actor) -> Trace:
     is_hidden = permissions.hides_model(actor, case)
     display = display_of(case.stream, revisions_in_force(case.stream))
     inputs = [_shown(row, case, display) for row in case.inputs.order_by("-generation")]
-    predictions = [] if is_hidden else _predictions(case)
+    predictions = [] if is_hidden else predictions_of(case)
     decisions = [] if is_hidden else list(_decisions(case))
     labels = [] if is_hidden else list(Label.objects.filter(case=case).order_by("-sequence"))
     events = _events(case, is_hidden=is_hidden)
@@ -92,6 +100,9 @@ def trace_of(case: Case, actor: Actor) -> Trace:
         events=[told(event, names) for event in events],
         deliveries=[] if is_hidden else _deliveries(events),
         evidence=evidence_on(case, latest, features=inputs[0].row.features, display=display) if latest else None,
+        models=models_behind(predictions),
+        policies=policies_behind(case.stream, predictions),
+        sees_endpoints=actor.has_team_role(case.stream.team_id, SEES_INTEGRATION),
     )
 
 
@@ -101,7 +112,8 @@ def _shown(row: CaseInput, case: Case, display: Display) -> ShownInput:
     return ShownInput(row, picture, groups, matrix_of(groups))
 
 
-def _predictions(case: Case) -> list[Prediction]:
+def predictions_of(case: Case) -> list[Prediction]:
+    """The predictions of a case with their models and policies, the latest first."""
     return list(
         case.predictions.select_related("model_version__bundle", "policy_version").order_by(
             "-generation", "-created_at", "pk"

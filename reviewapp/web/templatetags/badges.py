@@ -38,6 +38,8 @@ LOOKS: dict[str, tuple[str, str]] = {
     "canary": ("yellow", "feather"),
     "shadow": ("secondary", "ghost"),
     "external": ("azure", "external-link"),
+    "tier": ("azure", "stack-2"),
+    "fallback": ("orange", "arrow-back-up"),
     # bundle, explanation, policy version
     "checking": ("azure", "hourglass"),
     "ready": ("green", "check"),

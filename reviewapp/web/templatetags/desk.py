@@ -13,8 +13,19 @@ register = template.Library()
 
 WORDS = {
     "tree_shap_interventional": "exact TreeSHAP",
+    "linear_shap": "exact SHAP of a linear model",
+    "additive_shap": "exact SHAP of trees and linear layers",
     "permutation_shap": "permutation SHAP",
+    "partition_shap": "partition SHAP",
     "log_odds": "log odds",
+    "raw": "the model's own score",
+}
+METHODS = {
+    "tree_shap_interventional": "Exact: read from the trees of the model that scored the case.",
+    "linear_shap": "Exact: read from the coefficients of the model that scored the case.",
+    "additive_shap": "Exact: read from the trees and coefficients of the model that scored the case.",
+    "permutation_shap": "Sampled: the model was asked again with features exchanged.",
+    "partition_shap": "Sampled: the model was asked again with groups of features exchanged, which may share.",
 }
 
 
@@ -22,6 +33,18 @@ WORDS = {
 def words(code: str) -> str:
     """A machine's word in plain words."""
     return WORDS.get(code, code.replace("_", " "))
+
+
+@register.filter
+def method_words(code: str) -> str:
+    """How an explanation was worked out, in a sentence."""
+    return METHODS.get(code, f"{words(code)}.")
+
+
+@register.filter
+def magnitude(value: float) -> str:
+    """An error's size with two significant digits."""
+    return f"{value:.2g}"
 
 
 @register.filter

@@ -5,6 +5,8 @@ from typing import Any
 
 from django import template
 
+from reviewapp.domain.novelty import in_words
+
 register = template.Library()
 
 MINUS = "\N{MINUS SIGN}"
@@ -20,6 +22,12 @@ def percent(value: float | None) -> str:
     if 0 < value < 0.0005:
         return "< 0.1%"
     return f"{value * 100:.1f}%"
+
+
+@register.filter
+def unusualness(novelty: float) -> str:
+    """How a case compares with those the model learned from, in words."""
+    return in_words(novelty)
 
 
 @register.filter
@@ -97,6 +105,8 @@ def shap_bars(attributions: Sequence[Any], towards: str | None = None) -> dict[s
                 "label": _read(item, "label"),
                 "value_text": _read(item, "value_text"),
                 "attribution": signed(value),
+                "error": _read(item, "error"),
+                "is_part": bool(_read(item, "is_part")),
                 "positive": value >= 0,
                 "x": _coordinate(50 if value >= 0 else 50 - length),
                 "width": _coordinate(length),

@@ -5,16 +5,18 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
+from reviewapp.domain.errors import Invalid
 from reviewapp.web.access import (
     RUNS_INTEGRATION,
     SEES_INTEGRATION,
     actor_of,
     can_run_integration,
+    check_runs_integration,
     check_sees_integration,
     teams_with,
 )
 from reviewapp.web.errors import attempt
-from reviewapp.web.forms.integration import DisableForm, EndpointForm
+from reviewapp.web.forms.integration import DisableForm, EndpointForm, RotateForm
 from reviewapp.web.queries import integration
 from reviewapp.webhooks import actions
 from reviewapp.webhooks.models import Endpoint
@@ -39,8 +41,13 @@ def create(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def rotate(request: HttpRequest, endpoint_id: UUID) -> HttpResponse:
-    endpoint = _endpoint(request, endpoint_id)
-    return _page(request, endpoint=endpoint, secret=actions.rotate(endpoint=endpoint, by=actor_of(request)))
+    """A new secret, on this page and on none after it. Sending the page again, as a reload does, makes no other."""
+    endpoint, form = _endpoint(request, endpoint_id), RotateForm(request.POST)
+    check_runs_integration(actor_of(request), endpoint.team_id)
+    if not form.is_valid():
+        raise Invalid("The page is too old; load Endpoints again.", code="latest_missing")
+    secret = actions.rotate(endpoint=endpoint, by=actor_of(request), latest=form.cleaned_data["latest"])
+    return _page(request, endpoint=endpoint, secret=secret)
 
 
 @require_POST

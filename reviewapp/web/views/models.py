@@ -1,19 +1,16 @@
-from django import forms
-from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
-from django.views.decorators.http import require_POST, require_safe
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
 
+from reviewapp.cases import comparing
 from reviewapp.domain.errors import NotFound
-from reviewapp.registry.actions import versions
-from reviewapp.registry.models import ModelVersion, Role
+from reviewapp.registry.models import ModelVersion, Role, Stream
 from reviewapp.web.access import actor_of, stream_of
-from reviewapp.web.errors import attempt
+from reviewapp.web.forms.rollouts import RollBackForm
+from reviewapp.web.forms.tiers import TierForm
+from reviewapp.web.queries import comparisons, upkeep
 from reviewapp.web.queries import models as queries
-
-
-class RollOutForm(forms.Form):
-    reason = forms.CharField(max_length=500, required=False)
+from reviewapp.web.queries import rollouts as serving
 
 
 @require_safe
@@ -24,19 +21,67 @@ def models(request: HttpRequest, slug: str) -> HttpResponse:
         "stream": stream,
         "versions": queries.versions_of(stream),
         "rollouts": queries.rollouts_of(stream),
+        "serving": serving.serving(stream),
+        "recalls": serving.recalls_of(stream),
+        "roll_back_form": RollBackForm(),
+        "upkeep": upkeep.upkeep_of(stream),
+        "tier_form": TierForm(stream=stream),
         "may_roll_out": actor_of(request).has_role(stream, (Role.MODEL_OWNER,)),
     }
     return render(request, "models/models.html", context)
 
 
-@require_POST
-def roll_out(request: HttpRequest, slug: str, number: int) -> HttpResponse:
+@require_safe
+def compare(request: HttpRequest, slug: str) -> HttpResponse:
+    """Two versions side by side, over the newest cases that they scored."""
     stream = stream_of(request, slug)
-    found = ModelVersion.objects.select_related("stream", "bundle").filter(stream=stream, number=number).first()
+    one, other = comparisons.chosen(stream, request.GET.get("one"), request.GET.get("other"))
+    context = {
+        "stream": stream,
+        "versions": stream.model_versions.order_by("-number"),
+        "one": one,
+        "other": other,
+        "found": comparisons.shown(stream, one, other) if one and other else None,
+        "window": comparing.WINDOW,
+    }
+    return render(request, "models/compare.html", context)
+
+
+@require_safe
+def compared_cases(request: HttpRequest, slug: str, one: int, other: int) -> HttpResponse:
+    """The cases behind a number of the comparison, the newest first."""
+    stream = stream_of(request, slug)
+    versions = (_version(stream, one), _version(stream, other))
+    said_one, said_other = (_class(stream, request.GET.get(name)) for name in ("said_one", "said_other"))
+    is_settled = request.GET.get("settled") == "1"
+    found = comparing.cases_between(
+        stream,
+        *versions,
+        said_one=said_one,
+        said_other=said_other,
+        is_settled=is_settled,
+        by=actor_of(request),
+        limit=comparisons.LISTED,
+    )
+    context = {
+        "stream": stream,
+        "one": versions[0],
+        "other": versions[1],
+        "said_one": said_one,
+        "said_other": said_other,
+        "is_settled": is_settled,
+        "cases": found,
+        "most": comparisons.LISTED,
+    }
+    return render(request, "models/compared_cases.html", context)
+
+
+def _version(stream: Stream, number: int) -> ModelVersion:
+    found = stream.model_versions.filter(number=number).first()
     if found is None:
         raise NotFound("There is no such model version.")
-    if attempt(RollOutForm(request.POST), versions.roll_out, primary=found, by=actor_of(request)):
-        messages.success(request, f"Model {number} is the primary from the next batch on.")
-    else:
-        messages.error(request, f"Model {number} cannot serve: its bundle is not ready, or the reason is too long.")
-    return redirect("models", slug)
+    return found
+
+
+def _class(stream: Stream, given: str | None) -> str | None:
+    return given if given in stream.classes else None

@@ -32,10 +32,13 @@ REGISTRY = {
     "model_version_bundle": broken("version", number=99),
     "model_version_kind": broken("version", number=99, kind="external"),
     "rollout_generation": broken("rollout"),
+    "rollout_step": broken("rollout", step="backwards"),
     "rollout_member_once": broken("primary", role="shadow"),
     "rollout_one_primary": broken("primary", model_version="row:external_version"),
     "rollout_one_canary": broken("canary", model_version="row:external_version"),
     "rollout_member_share": broken("primary", share=0.5),
+    "rollout_one_tier": broken("tier", model_version="row:external_version"),
+    "rollout_member_sure_from": broken("tier", sure_from=1.5),
 }
 
 GATING = {
@@ -68,10 +71,15 @@ CASES = {
     # Implied by the primary key; it is there for decision_prediction_route to refer to.
     "prediction_route_key": Violation("prediction", {"pk": "key:prediction"}, by="cases_prediction_pkey"),
     "prediction_shadow_cannot_route": broken("prediction", role="shadow"),
+    "prediction_fallback_cannot_act": broken("prediction", role="fallback"),
     "prediction_route": broken("prediction", route="nowhere"),
     "prediction_confidence": broken("prediction", confidence=1.1),
     "prediction_probability": broken("prediction", inclusion_probability=-0.1),
+    "cached_result_once": broken("cached_result"),
+    "cache_use_hits": broken("cache_use", model_version="row:external_version", hits=1),
     "embedding_once": broken("embedding"),
+    "vector_build_once": broken("vector_build"),
+    "vector_build_ends": broken("vector_build", space="other", newest=TOKEN),
     "explanation_once": broken("explanation"),
     "explanation_state": broken("explanation", base_value=None),
     "decision_sequence": broken("decision", supersedes="row:decision"),
@@ -91,6 +99,9 @@ CASES = {
     "label_verdict": broken("label", source="review", verdict=None),
     "label_honest_probability": broken("label", is_honest=True, inclusion_probability=None),
     "cases_label_supersedes_id_key": broken("label", sequence=99),
+    "recall_one_under_way": broken("recall"),
+    "recall_unsent_of_recalled": broken("recall", num_unsent=1),
+    "recall_reason": broken("recall", reason=""),
     "work_once": broken("work"),
     "work_lease": broken("work", lease_token=TOKEN),
 }
@@ -134,6 +145,7 @@ READ_ONLY = {
     "policy_version_body_read_only": ("policy", {"body": {}}),
     "decision_append_only": ("decision", {"actor": "nobody"}),
     "label_append_only": ("label", {"actor": "nobody"}),
+    "explanation_append_only": ("explanation", {"output_value": 0.0}),
     "verdict_append_only": ("verdict", {"note": "changed"}),
     "event_append_only": ("event", {"actor": "nobody"}),
 }

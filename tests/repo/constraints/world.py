@@ -8,14 +8,18 @@ from django.db import models
 from reviewapp.api.models import IdempotencyKey
 from reviewapp.cases.actions import labelling, reopening, work
 from reviewapp.cases.models import (
+    CachedResult,
+    CacheUse,
     CaseInput,
     Decision,
     Embedding,
     Explanation,
     Label,
     Prediction,
+    Recall,
     ReviewDraft,
     ReviewSkip,
+    VectorBuild,
     Verdict,
     Work,
 )
@@ -43,6 +47,9 @@ def _registry(stream: registry.Stream) -> World:
     canary = registry.RolloutMember.objects.create(
         rollout=stream.live_rollout, model_version=bundles.version(stream, "parcels-2"), role="canary", share=0.1
     )
+    tier = registry.RolloutMember.objects.create(
+        rollout=stream.live_rollout, model_version=bundles.version(stream, "parcels-3"), role="tier", sure_from=0.01
+    )
     return {
         "stream": stream,
         "client": key.client,
@@ -57,6 +64,7 @@ def _registry(stream: registry.Stream) -> World:
         "rollout": stream.live_rollout,
         "primary": stream.live_rollout.members.get(role="primary"),
         "canary": canary,
+        "tier": tier,
     }
 
 
@@ -108,6 +116,19 @@ def _cases(stream: registry.Stream) -> World:
         "reviewed": reviewed,
         "reviewed_prediction": Prediction.objects.get(case=reviewed),
         "embedding": Embedding.objects.get(case=reviewed),
+        "vector_build": VectorBuild.objects.create(stream=stream, space="d" * 64),
+        "recall": Recall.objects.create(
+            stream=stream,
+            model_version=stream.model_versions.get(number=2),
+            since=START,
+            reason="Doubts.",
+            created_by="system",
+            reached=UUID(int=0),
+        ),
+        "cached_result": CachedResult.objects.create(
+            bundle="d" * 64, fingerprint=b"f" * 32, probabilities=[0.5, 0.5], provider="CPUExecutionProvider"
+        ),
+        "cache_use": CacheUse.objects.create(model_version=stream.model_versions.get(number=1)),
         "explanation": Explanation.objects.get(prediction__case=reviewed),
         "first_decision": first,
         "decision": second,
