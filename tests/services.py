@@ -26,6 +26,8 @@ if _own_data:
     os.environ["REVIEWAPP_DATA_DIR"] = tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-")
     atexit.register(lambda: _remove(Path(os.environ["REVIEWAPP_DATA_DIR"])))
 os.environ.setdefault("WEBHOOK_ALLOW_PRIVATE", "1")
+# OpenMP's threads would wait for one another at full speed, and these processes share the cores.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 _running: list[EmbeddedPostgres | EmbeddedRedis] = []
 

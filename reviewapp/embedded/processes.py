@@ -31,6 +31,7 @@ def environment(data: Path, *, port: int) -> dict[str, str]:
         "REVIEWAPP_DATA_DIR": str(data),
         "PORT": str(port),
         "OMP_NUM_THREADS": "1",
+        "OMP_WAIT_POLICY": "PASSIVE",
         "CELERY_SOFT_SHUTDOWN": "5",
         "PYTHONUNBUFFERED": "1",
         # Root in a container is ordinary, and the workers read JSON only.
