@@ -135,7 +135,9 @@ def _understood(read: source.Source, task: Task) -> _Data:
     if task.image is not None:
         found = images.as_pixels(found, task.image, numbers=read.numbers)
     span = (float(seconds.min()), float(seconds.max())) if seconds is not None else None
-    cutoff = float(seconds[parts.training].max()) if seconds is not None else None
+    # Whatever the model was fitted, chosen or calibrated on has shaped it.
+    shaping = np.concatenate([parts.training, parts.tuning])
+    cutoff = float(seconds[shaping].max()) if seconds is not None else None
     return _Data(read, found, answers, parts, [note] if note else [], span, cutoff)
 
 
@@ -194,7 +196,7 @@ def _lineage(data: _Data, task: Task) -> dict[str, Any]:
     if task.time and data.span is not None and data.cutoff is not None:
         told |= {"time_column": task.time}
         if data.span[1] > 10_000:  # a plain number such as a year is no second since 1970
-            told |= {"time_span": [moment(one) for one in data.span], "training_cutoff": moment(data.cutoff)}
+            told |= {"time_span": [moment(one) for one in data.span], "training_cut_off": moment(data.cutoff)}
     return told
 
 

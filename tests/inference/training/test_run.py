@@ -46,7 +46,7 @@ def test_every_kind_of_column_is_told(parcels: Trained) -> None:
 def test_the_newest_rows_validate(parcels: Trained) -> None:
     lineage = parcels.manifest.lineage
 
-    assert lineage["training_cutoff"] < lineage["time_span"][1]
+    assert lineage["training_cut_off"] < lineage["time_span"][1]
     assert "newest" in parcels.manifest.metrics["method"]
     assert lineage["training_rows"] + lineage["tuning_rows"] + lineage["validation_rows"] == lineage["rows"] == 900
 
