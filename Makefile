@@ -86,10 +86,10 @@ browser: install
 	echo "The browser tests need Chromium, and none could be installed; install the package chromium."; exit 1
 
 lock: install ## Newest versions that pyproject.toml allows, with hashes, into requirements.lock and -gpu.lock
-	$(BIN)/uv pip compile pyproject.toml --group cpu --group dev --universal --python-version 3.11 --upgrade \
+	$(BIN)/uv pip compile pyproject.toml --group cpu --group serve --group dev --universal --python-version 3.11 --upgrade \
 		--generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
 		--quiet --output-file requirements.lock
-	$(BIN)/uv pip compile pyproject.toml --group gpu --group dev --universal --python-version 3.11 --upgrade \
+	$(BIN)/uv pip compile pyproject.toml --group gpu --group serve --group dev --universal --python-version 3.11 --upgrade \
 		--constraint requirements.lock --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate \
 		--custom-compile-command "make lock" --quiet --output-file requirements-gpu.lock
 

@@ -107,7 +107,7 @@ class Model:
             return self.probabilities(feeds, timeout_s=timeout_s), self.space.embed(feeds)
         wanted = [self.manifest.probabilities_output, self.manifest.outputs["embedding"]]
         found, given = self.session.run(feeds, outputs=wanted, timeout_s=timeout_s)
-        return self._checked(found, feeds), self.space.embed(feeds, given)
+        return self.checked(found, feeds), self.space.embed(feeds, given)
 
     def vectors(self, feeds: Feeds, *, timeout_s: float = DEFAULT_TIMEOUT_S) -> Matrix:
         """The rows' places in the space of similar cases; the graph runs only where it gives them itself."""
@@ -119,9 +119,10 @@ class Model:
     def probabilities(self, feeds: Feeds, *, timeout_s: float = DEFAULT_TIMEOUT_S) -> NDArray[np.float64]:
         """Calibrated class probabilities, rows × classes, each row summing to one."""
         (found,) = self.session.run(feeds, outputs=[self.manifest.probabilities_output], timeout_s=timeout_s)
-        return self._checked(found, feeds)
+        return self.checked(found, feeds)
 
-    def _checked(self, found: NDArray[Any], feeds: Feeds) -> NDArray[np.float64]:
+    def checked(self, found: NDArray[Any], feeds: Feeds) -> NDArray[np.float64]:
+        """What the graph answered, as rows that sum to one; raises OutputInvalid where they are no probabilities."""
         rows = len(next(iter(feeds.values())))
         values = np.asarray(found, dtype=np.float64)
         if values.shape != (rows, len(self.manifest.classes)):

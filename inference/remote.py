@@ -23,6 +23,7 @@ from inference.watchdog import watchdog
 PROVIDER = "remote"
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 _PIECE = 1 << 16
+_TOO_LARGE = 1e39
 _DATATYPES = {"f4": "FP32", "f8": "FP64", "i8": "INT64", "b1": "BOOL", "O": "BYTES"}
 _NUMPY_TYPES = {"FP16": np.float32, "FP32": np.float32, "FP64": np.float64}
 
@@ -177,12 +178,16 @@ def _read(response: urllib3.BaseHTTPResponse) -> bytes:
 
 
 def _tensor(name: str, values: NDArray[Any]) -> dict[str, Any]:
-    # JSON knows no NaN: a missing number is null, which MLServer reads as one.
+    sent = values.ravel()
+    if values.dtype == np.float32:
+        # JSON knows no infinity: what is too large for float32 here is too large there.
+        sent = sent.astype(np.float64).clip(-_TOO_LARGE, _TOO_LARGE)
+    # Nor does it know NaN: a missing number is null, which MLServer reads as one.
     return {
         "name": name,
         "shape": list(values.shape),
         "datatype": _DATATYPES["O" if values.dtype == object else values.dtype.str[1:]],
-        "data": values.ravel().tolist(),
+        "data": sent.tolist(),
     }
 
 

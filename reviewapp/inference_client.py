@@ -7,6 +7,7 @@ from inference.refusal import BundleRefused
 from inference.training.refused import TrainingRefused  # noqa: F401 others catch it by this name
 
 if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
     from pathlib import Path
 
     import numpy as np
@@ -257,3 +258,17 @@ def write_bundle(files: Mapping[str, bytes], path: "Path") -> None:
     from inference import bundle
 
     path.write_bytes(bundle.write_zip(files))
+
+
+def add_serving_options(parser: "ArgumentParser") -> None:
+    """The options of the scoring server."""
+    from inference.serve import command
+
+    command.add_options(parser)
+
+
+def serve(path: "Path", given: "Namespace", *, expected_digest: str | None = None) -> None:
+    """Serve a bundle until SIGTERM or SIGINT. Raises BundleRefused, OSError, and ValueError with a sentence."""
+    from inference.serve import command
+
+    command.serve(path, command.options(given), expected_digest=expected_digest)

@@ -19,7 +19,10 @@ from reviewapp.monitoring.reference.pages import PAGES
 from tests.guards import LeavesTheMachine
 from tests.repo import files
 
-HEAVY = ("onnxruntime", "shap", "sklearn", "lightgbm", "onnx", "skl2onnx", "scipy.stats", "numba", "pandas", "torch")
+HEAVY = (
+    *("onnxruntime", "shap", "sklearn", "lightgbm", "onnx", "skl2onnx", "scipy.stats", "numba", "pandas", "torch"),
+    "httptools",
+)
 LOAD_THE_WEB = """
 import json, sys
 import reviewapp.wsgi
