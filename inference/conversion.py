@@ -95,10 +95,17 @@ def _check_width(shown: NDArray[Any], classes: Sequence[str], *, rows: int) -> N
     width = shown.size / rows
     if width == len(classes) or (width == 1 and len(classes) == 2):
         return
+    numbers = "one number" if width == 1 else f"{width:g} numbers"
+    remedy = (
+        "A regressor tells a quantity and no class; train a classifier, or declare two classes if the number is the "
+        "probability of the second."
+        if width == 1
+        else "If it takes one row only, export it with a free number of rows."
+    )
     raise BundleRefused(
         "classes_differ",
-        f"model.onnx answers {width:g} numbers per row, but {len(classes)} classes are declared: {', '.join(classes)}. "
-        "If it takes one row only, export it with a free number of rows.",
+        f"model.onnx answers {numbers} per row, but {len(classes)} classes are declared: {', '.join(classes)}. "
+        f"{remedy}",
     )
 
 
@@ -134,7 +141,14 @@ def _check_probabilities(found: NDArray[np.float64]) -> None:
     # Written so that NaN fails each comparison.
     if (found >= 0.0).all() and (np.abs(found.sum(axis=1) - 1.0) <= _SUM_TOLERANCE).all():
         return
-    low, high = float(np.nanmin(found)), float(np.nanmax(found))
+    gaps = np.flatnonzero(~np.isfinite(found).all(axis=1))
+    if len(gaps):
+        raise BundleRefused(
+            "not_probabilities",
+            f"model.onnx answers no number (NaN or infinite) for {len(gaps)} of {len(found)} sample rows, the first is "
+            f"row {gaps[0] + 1}; a model that cannot take missing or unusual values has to replace them first.",
+        )
+    low, high = float(found.min()), float(found.max())
     raise BundleRefused(
         "not_probabilities",
         f"model.onnx answers numbers from {low:.3g} to {high:.3g} that are no probabilities; if they are scores, say "

@@ -1,7 +1,7 @@
 """Calibration maps that run inside the ONNX graph: fitted on held-out scores, added as nodes."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,18 +35,25 @@ class Beta:
         found = minimize(loss, [1.0, 1.0, 0.0], bounds=[(1e-3, None), (1e-3, None), (None, None)])
         return cls(*(float(value) for value in found.x))
 
+    def logit(self, margin: Scores) -> Scores:
+        """The log-odds of the second class."""
+        return np.asarray(-self.a * _softplus(-margin) + self.b * _softplus(margin) + self.c)
+
     def apply(self, scores: Scores) -> Scores:
-        margin = scores[:, -1]
-        logit = -self.a * _softplus(-margin) + self.b * _softplus(margin) + self.c
-        return np.stack([_sigmoid(-logit), _sigmoid(logit)], axis=1)
+        return both_classes(self.logit(scores[:, -1]))
 
     def nodes(self, scores: str, output: str) -> tuple[list[NodeProto], list[TensorProto]]:
         """Nodes from the ensemble's scores (rows × 2, margin last) to probabilities."""
+        nodes, constants = self.logit_nodes(scores, "logit")
+        return [*nodes, *nodes_of_both("logit", output)], constants
+
+    def logit_nodes(self, scores: str, output: str) -> tuple[list[NodeProto], list[TensorProto]]:
+        """Nodes from the scores to the log-odds of the second class."""
         constants = [
-            _constant("calibration_last", [1], TensorProto.INT64),
-            _constant("calibration_a", [-self.a]),
-            _constant("calibration_b", [self.b]),
-            _constant("calibration_c", [self.c]),
+            constant("calibration_last", [1], TensorProto.INT64),
+            constant("calibration_a", [-self.a]),
+            constant("calibration_b", [self.b]),
+            constant("calibration_c", [self.c]),
         ]
         steps = [
             ("Gather", [scores, "calibration_last"], "margin", {"axis": 1}),
@@ -56,14 +63,9 @@ class Beta:
             ("Mul", ["minus_log_s", "calibration_a"], "low_part", {}),
             ("Mul", ["minus_log_not_s", "calibration_b"], "high_part", {}),
             ("Add", ["low_part", "high_part"], "parts", {}),
-            ("Add", ["parts", "calibration_c"], "logit", {}),
-            ("Neg", ["logit"], "logit_negative", {}),
-            # Each class from its own sigmoid: 1 − p would lose the small one's digits.
-            ("Sigmoid", ["logit_negative"], "first_class", {}),
-            ("Sigmoid", ["logit"], "second_class", {}),
-            ("Concat", ["first_class", "second_class"], output, {"axis": 1}),
+            ("Add", ["parts", "calibration_c"], output, {}),
         ]
-        return [_node(*step) for step in steps], constants
+        return [node(*step) for step in steps], constants
 
     def to_json(self) -> dict[str, Any]:
         return {"method": "beta", "in_graph": True, "a": self.a, "b": self.b, "c": self.c}
@@ -95,18 +97,41 @@ class Temperature:
 
     def nodes(self, scores: str, output: str) -> tuple[list[NodeProto], list[TensorProto]]:
         """Nodes from scores (rows × classes) to probabilities."""
-        constants = [_constant("calibration_temperature", [self.temperature])]
+        constants = [constant("calibration_temperature", [self.temperature])]
         steps = [
             ("Div", [scores, "calibration_temperature"], "scaled_scores", {}),
             ("Softmax", ["scaled_scores"], output, {"axis": 1}),
         ]
-        return [_node(*step) for step in steps], constants
+        return [node(*step) for step in steps], constants
 
     def to_json(self) -> dict[str, Any]:
         return {"method": "temperature", "in_graph": True, "temperature": self.temperature}
 
 
-Calibration = Beta | Temperature
+class Calibration(Protocol):
+    """A rising map from scores to probabilities, in Python and as nodes of the graph."""
+
+    def apply(self, scores: Scores) -> Scores: ...
+
+    def nodes(self, scores: str, output: str) -> tuple[list[NodeProto], list[TensorProto]]: ...
+
+    def to_json(self) -> dict[str, Any]: ...
+
+
+def both_classes(logit: Scores) -> Scores:
+    """Probabilities of both classes from the log-odds of the second."""
+    return np.stack([_sigmoid(-logit), _sigmoid(logit)], axis=1)
+
+
+def nodes_of_both(logit: str, output: str) -> list[NodeProto]:
+    """The same as nodes. Each class from its own sigmoid: 1 − p would lose the small one's digits."""
+    steps: list[tuple[str, list[str], str, dict[str, Any]]] = [
+        ("Neg", [logit], f"{logit}_negative", {}),
+        ("Sigmoid", [f"{logit}_negative"], "first_class", {}),
+        ("Sigmoid", [logit], "second_class", {}),
+        ("Concat", ["first_class", "second_class"], output, {"axis": 1}),
+    ]
+    return [node(*step) for step in steps]
 
 
 def _softplus(values: Scores) -> Scores:
@@ -117,9 +142,9 @@ def _sigmoid(values: Scores) -> Scores:
     return np.asarray(np.exp(-_softplus(-values)))
 
 
-def _node(operator: str, inputs: list[str], output: str, attributes: dict[str, Any]) -> NodeProto:
+def node(operator: str, inputs: list[str], output: str, attributes: dict[str, Any]) -> NodeProto:
     return helper.make_node(operator, inputs, [output], **attributes)
 
 
-def _constant(name: str, values: list[Any], kind: int = TensorProto.FLOAT) -> TensorProto:
+def constant(name: str, values: list[Any], kind: int = TensorProto.FLOAT) -> TensorProto:
     return helper.make_tensor(name, kind, [len(values)], values)

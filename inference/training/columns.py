@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from inference.manifest import Column, Dtype
-from inference.training import dates
+from inference.training import dates, signed_numbers
 from inference.training.refused import TrainingRefused, shown
 from inference.training.source import Field, Source
 
@@ -174,6 +174,13 @@ def _numbers(seen: _Seen, *, types: Collection[str], is_image: bool) -> tuple[Dt
         return "float", seen.values([float(value) for value in trimmed])
     share = float(seen.counts[fits].sum()) / seen.num_known
     is_repeated = len(trimmed) <= MAX_VALUES and seen.num_known >= 10 * len(trimmed)
+    signed = None if is_repeated and not types else signed_numbers.first(trimmed, plain=fits)
+    if signed is not None:
+        raise TrainingRefused(
+            f"Column `{seen.field.name}` holds numbers written for people: row {seen.row_of(signed)} has "
+            f"{shown(trimmed[signed])}; write them as 1234.5, without signs and with a point, or leave the column out "
+            f"with --exclude {seen.field.name}."
+        )
     if share > 0.5 and (types or is_image or not is_repeated):
         odd = fits.index(False)
         raise TrainingRefused(
@@ -225,6 +232,7 @@ def _words(seen: _Seen, *, nullable: bool, keep: bool) -> tuple[Column | None, l
     name, num_distinct, known = seen.field.name, len(seen.distinct), seen.num_known
     if not keep and dates.looks_like_dates(seen.distinct):
         return None, [], _dated(name)
+    _check_length(seen)
     words_each = float(np.mean([value.count(" ") + 1 for value in seen.distinct]))
     if num_distinct > max(50, 0.2 * known) and (words_each >= 4 or max(map(len, seen.distinct)) > 200):
         return _text(seen, nullable=nullable)
@@ -240,15 +248,17 @@ def _words(seen: _Seen, *, nullable: bool, keep: bool) -> tuple[Column | None, l
 
 
 def _text(seen: _Seen, *, nullable: bool) -> tuple[Column, list[Any], str]:
-    name = seen.field.name
+    _check_length(seen)
+    return _column(seen.field.name, "text", nullable), seen.values(seen.distinct), ""
+
+
+def _check_length(seen: _Seen) -> None:
     for place, value in enumerate(seen.distinct):
         if len(value) > MAX_TEXT:
             raise TrainingRefused(
-                f"Column `{name}`, row {seen.row_of(place)}: the text has {len(value):,} characters, and a case may "
-                "have "
-                f"{MAX_TEXT:,}; shorten it or leave the row out."
+                f"Column `{seen.field.name}`, row {seen.row_of(place)}: the text has {len(value):,} characters, and a "
+                f"case may have {MAX_TEXT:,}; shorten it or leave the row out."
             )
-    return _column(name, "text", nullable), seen.values(seen.distinct), ""
 
 
 def _column(name: str, dtype: Dtype, nullable: bool) -> Column:

@@ -15,7 +15,7 @@ def text(manifest: Manifest, *, notes: Sequence[str], warnings: Sequence[str]) -
     )
     lines = [
         f"{lineage['rows']:,} rows: {parts} ({metrics['method']}).",
-        f"{len(manifest.columns)} columns: {_kinds(manifest)}.",
+        f"{len(manifest.columns)} column{'s' * (len(manifest.columns) != 1)}: {_kinds(manifest)}.",
         *notes,
         "",
         *(_candidate(one) for one in metrics["candidates"]),

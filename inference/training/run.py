@@ -17,6 +17,7 @@ from inference.training import candidates, columns, dates, features, images, lea
 from inference.training.assemble import Fitted, Held, assemble
 from inference.training.calibration import Beta, Calibration, Temperature
 from inference.training.candidates import Candidate, Scores
+from inference.training.isotonic import refined
 from inference.training.measure import log_loss, measure
 from inference.training.refused import TrainingRefused
 from inference.training.split import Split
@@ -95,6 +96,7 @@ def train(path: Path, task: Task, *, say: Say = lambda _: None) -> Trained:
     held = _rows(feeds, data.parts.validation)
     truth = data.answers.truth[data.parts.validation]
     figures = measure(fitted.score(held), truth, draft.classes)
+    warnings += _useless(figures, truth, data)
     metrics = {
         "method": data.parts.method,
         **figures,
@@ -219,6 +221,19 @@ def _warnings(data: _Data) -> list[str]:
     return [str(leak) for leak in found]
 
 
+def _useless(figures: Mapping[str, Any], truth: NDArray[np.intp], data: _Data) -> list[str]:
+    """A sentence where the model says less of the rows held out than the mere shares of the classes."""
+    shares = np.bincount(data.answers.truth[data.parts.training], minlength=len(data.answers.classes))
+    blind = log_loss(np.tile(shares / shares.sum(), (len(truth), 1)), truth)
+    if figures["log_loss"] < blind:
+        return []
+    sentence = (
+        "On rows it has not seen the model says no more than how frequent each class is; add rows, or columns that "
+        "have to do with the answer, before anything is decided by it."
+    )
+    return [sentence]
+
+
 def _chosen(
     data: _Data, draft: Manifest, feeds: Feeds, *, image: bool, say: Say
 ) -> tuple[Candidate, Calibration, list[dict[str, Any]]]:
@@ -226,25 +241,28 @@ def _chosen(
     truth = data.answers.truth
     training, tuning = ((_rows(feeds, rows), truth[rows]) for rows in (data.parts.training, data.parts.tuning))
     prepared = candidates.Prepared(draft.columns, training=training, tuning=tuning, classes=len(draft.classes))
-    best: tuple[float, Candidate, Calibration] | None = None
+    best: tuple[float, Candidate, Beta | Temperature] | None = None
     tried = []
     for kind in candidates.kinds(draft.columns, is_image=image):
         say(f"fitting: {kind.name}")
         started = perf_counter()
         candidate = prepared.fit(kind)
         scores = candidate.scores(tuning[0])
-        calibration = _calibrated(scores, tuning[1])
-        loss = log_loss(calibration.apply(scores), tuning[1])
+        first = _calibrated(scores, tuning[1])
+        loss = log_loss(first.apply(scores), tuning[1])
         tried.append({"kind": kind.name, "log_loss": loss, "seconds": round(perf_counter() - started, 1)})
         if best is None or loss < best[0]:
-            best = (loss, candidate, calibration)
+            best = (loss, candidate, first)
     assert best is not None
     for one in tried:
         one["chosen"] = one["kind"] == best[1].kind.name
-    return best[1], best[2], tried
+    calibration: Calibration = best[2]
+    if isinstance(calibration, Beta):
+        calibration = refined(calibration, best[1].scores(tuning[0])[:, -1], tuning[1] == 1)
+    return best[1], calibration, tried
 
 
-def _calibrated(scores: Scores, truth: NDArray[np.intp]) -> Calibration:
+def _calibrated(scores: Scores, truth: NDArray[np.intp]) -> Beta | Temperature:
     if scores.shape[1] == 2:
         return Beta.fit(scores[:, -1], truth == 1)
     return Temperature.fit(scores, truth)

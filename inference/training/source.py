@@ -79,6 +79,7 @@ def read(path: Path) -> Source:
 
 def _read_csv(path: Path) -> pa.Table:
     names, delimiter = _header(path)
+    _check_quotes(path, delimiter)
     broken: list[Any] = []
 
     def stop(row: Any) -> str:
@@ -122,6 +123,24 @@ def _header(path: Path) -> tuple[list[str], str]:
     return names, delimiter
 
 
+def _check_quotes(path: Path, delimiter: str) -> None:
+    """Refuse quotes that end inside a value or never: Arrow would join the rows between them without a word."""
+    number, before = 0, csv.field_size_limit(_BLOCK_BYTES)
+    try:
+        with _text(path) as content:
+            for _ in csv.reader(content, delimiter=delimiter, strict=True):
+                number += 1
+    except csv.Error as error:
+        raise TrainingRefused(
+            f"{path.name}, row {number}: a quote is opened and not closed before the next “{delimiter}”; write a "
+            "quote inside a value twice, and the value in quotes."
+        ) from error
+    except (UnicodeDecodeError, EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise TrainingRefused(_why_unreadable(path, error)) from error
+    finally:
+        csv.field_size_limit(before)
+
+
 def _check_names(file: str, names: list[str]) -> None:
     for place, name in enumerate(names, start=1):
         if not name.strip() or "\x00" in name:
@@ -146,13 +165,14 @@ def _is_gzip(path: Path) -> bool:
 
 
 def _why_unreadable(path: Path, error: Exception) -> str:
-    line = 1
+    line = 0
     try:
-        with _text(path) as content:
-            while content.readline():
+        with gzip.open(path) if _is_gzip(path) else path.open("rb") as content:
+            for written in content:
                 line += 1
+                written.decode()
     except UnicodeDecodeError:
-        return f"{path.name}: around line {line} is not UTF-8; save the file as UTF-8."
+        return f"{path.name}: line {line} is not UTF-8; save the file as UTF-8."
     except (EOFError, OSError, zlib.error):
         return f"{path.name} ends too early or is damaged; copy it again."
     reason = str(error).strip().partition("\n")[0][:200]

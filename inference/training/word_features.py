@@ -1,5 +1,6 @@
 """Category columns as features: one per value, or, where there are many, what each value says of the classes."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,8 @@ MIN_OF_VALUE = 10
 # A value seen less often says too little about the classes.
 MIN_OF_RATE = 5
 _FOLDS = 5
+# A name that no value of the data has: texts hold no NUL.
+_NO_VALUE = "\x00"
 
 Floats = NDArray[np.float32]
 
@@ -78,9 +81,10 @@ class Rates:
         outputs = []
         for place, unknown in enumerate(self.unknown.tolist()):
             outputs.append(f"{name}_rate_{place}")
+            # The operator wants one key at least, and there is none where every value is rare.
             table: dict[str, Any] = {
-                "keys_strings": list(self.values),
-                "values_floats": self.rates[:, place].tolist(),
+                "keys_strings": list(self.values) or [_NO_VALUE],
+                "values_floats": self.rates[:, place].tolist() or [unknown],
                 "default_float": unknown,
             }
             nodes.append(helper.make_node("LabelEncoder", [name], [outputs[-1]], domain="ai.onnx.ml", **table))
@@ -97,14 +101,16 @@ def fit(
 
     A rate is worked out for each row from other rows: with its own in it, rare values would give the answer away.
     """
-    values, counts = np.unique(words.astype(str), return_counts=True)
-    if len(values) <= max_one_hot:
-        frequent = values[counts >= MIN_OF_VALUE] if (counts >= MIN_OF_VALUE).any() else values
-        one_hot = OneHot(column, place, tuple(frequent.tolist()))
+    # An array of strings would give every row the room of the longest text.
+    counts = Counter(words.tolist())
+    if len(counts) <= max_one_hot:
+        frequent = sorted(value for value, times in counts.items() if times >= MIN_OF_VALUE)
+        one_hot = OneHot(column, place, tuple(frequent or sorted(counts)))
         padded = np.empty((len(words), place + 1), dtype=object)
         padded[:, place] = words
         return one_hot, one_hot.apply(padded)
-    return _rates(column, place, words, truth, frequent=set(values[counts >= MIN_OF_RATE].tolist()), scaled=scaled)
+    common = {value for value, times in counts.items() if times >= MIN_OF_RATE}
+    return _rates(column, place, words, truth, frequent=common, scaled=scaled)
 
 
 def _rates(
@@ -113,8 +119,8 @@ def _rates(
     from sklearn.model_selection import StratifiedKFold
     from sklearn.preprocessing import TargetEncoder
 
-    # One name for all rare values, which no value of the data has: texts hold no NUL.
-    known = np.array([[word if word in frequent else "\x00"] for word in words], dtype=object)
+    # One name for all rare values.
+    known = np.array([[word if word in frequent else _NO_VALUE] for word in words], dtype=object)
     kind = "multiclass" if truth.max() > 1 else "binary"
     encoder = TargetEncoder(target_type=kind, cv=StratifiedKFold(_FOLDS, shuffle=True, random_state=0))
     own = encoder.fit_transform(known, truth)
@@ -122,8 +128,8 @@ def _rates(
     table = np.stack(encoder.encodings_, axis=1)
     means = np.atleast_1d(np.asarray(encoder.target_mean_, dtype=np.float64))
     centre, scale = (own.mean(axis=0), np.maximum(own.std(axis=0), 1e-6)) if scaled else (0.0, 1.0)
-    named = [position for position, value in enumerate(listed) if value != "\x00"]
-    rare = [position for position, value in enumerate(listed) if value == "\x00"]
+    named = [position for position, value in enumerate(listed) if value != _NO_VALUE]
+    rare = [position for position, value in enumerate(listed) if value == _NO_VALUE]
     unknown = table[rare[0]] if rare else means
     rates = Rates(
         column,

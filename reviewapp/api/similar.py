@@ -99,7 +99,7 @@ def similar_to(
         "contrast": _items(case, prediction, found.contrast),
         "mix": _mix(prediction, found),
         "is_building": found.is_building,
-        "note": f"Only {few} similar cases are settled." if few < min(limit, WANTED) else None,
+        "note": _note(few) if few < min(limit, WANTED) else None,
     }
 
 
@@ -154,3 +154,9 @@ def _time_of(request: Request, name: str) -> datetime | None:
     except ValueError:
         raise QueryInvalid(f"“{name}” must be a time like 2026-01-31T14:32:00Z.") from None
     return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _note(number: int) -> str:
+    if not number:
+        return "No similar case is settled yet."
+    return f"Only {number} similar case{' is' if number == 1 else 's are'} settled."

@@ -163,6 +163,7 @@ def _error_rate(sample: Sample, guards: Guards, level: float) -> Sequence[Breach
 def _latency(sample: Sample, guards: Guards, level: float) -> Sequence[Breach]:  # noqa: ARG001 one shape for all
     assert guards.latency is not None
     old, new = (sample.latency[~sample.is_failed & arm] for arm in (~sample.is_canary, sample.is_canary))
+    old = old[~np.isnan(old)]  # a primary that only looks on has fewer times than answers
     if not old.size or not new.size:
         return ()
     before, now = float(np.quantile(old, 0.99)), float(np.quantile(new, 0.99))

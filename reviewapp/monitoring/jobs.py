@@ -10,8 +10,8 @@ from django.apps import apps
 from django.contrib.sessions.backends.db import SessionStore
 from django.db import connection
 
-from reviewapp.cases.actions import caching, guards, shadowing, spaces
-from reviewapp.monitoring import heartbeats, metrics
+from reviewapp.cases.actions import caching, guards, retired_spaces, shadowing, spaces
+from reviewapp.monitoring import alerts, heartbeats, metrics
 
 log = structlog.get_logger(__name__)
 
@@ -56,8 +56,10 @@ def clear_sessions() -> None:
 JOBS = (
     Job("metrics", timedelta(seconds=15), metrics.snapshot),
     Job("canary_guards", timedelta(seconds=15), guards.evaluate_all),
+    Job("alerts", timedelta(seconds=15), alerts.refresh),
     Job("shadows", timedelta(minutes=1), shadowing.drop_overdue),
     Job("vectors", timedelta(seconds=5), spaces.rebuild),
+    Job("retired_vectors", timedelta(minutes=1), retired_spaces.drop),
     Job("cached_results", timedelta(hours=1), caching.drop_old),
     Job("idempotency_keys", timedelta(hours=1), forget_idempotency_keys),
     Job("sessions", timedelta(days=1), clear_sessions),

@@ -112,6 +112,26 @@ def test_a_canary_with_everything_is_judged_beside_the_primary_that_looks_on(
     assert [breach.guard for breach in broken] == ["disagreement"]
 
 
+def test_a_canary_with_everything_is_judged_by_its_time_and_by_how_often_it_would_act(
+    stream: Stream, rival: ModelVersion
+) -> None:
+    for _ in range(3):
+        cases.scored(stream, bundles.CLEARLY_INTACT)
+    earlier = list(Prediction.objects.order_by("case_id").values_list("latency", flat=True))
+    canary(rival, share=1.0, automated=0.0, latency=2.0)
+    for features in (rivals.TORN, rivals.TORN, bundles.CLEARLY_INTACT, bundles.CLEARLY_INTACT):
+        cases.scored(stream, features)
+    rivals.shadow_all()
+
+    found = guards.sample_of(guards.watched(stream))
+
+    assert found.is_automated[~found.is_canary].tolist() == [False, False, True, True]
+    assert found.is_automated[found.is_canary].tolist() == [True, True, True, True]
+    assert found.latency[~found.is_canary].tolist()[:3] == earlier
+    assert np.isnan(found.latency[~found.is_canary][3])
+    assert guards.guards_of(guards.watched(stream)).latency == 2.0
+
+
 def test_a_canary_that_keeps_to_its_guards_stays(stream: Stream) -> None:
     alike = bundles.version(stream, "parcels-2")
     rollouts.start_canary(

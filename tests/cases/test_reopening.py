@@ -94,6 +94,16 @@ def test_a_reopened_case_waits_for_people_and_its_decision_stands(stream: Stream
     assert OutboxEntry.objects.filter(event=event).exists()
 
 
+def test_what_nobody_was_to_look_at_is_explained_and_placed_when_it_is_reopened(stream: Stream, lead: User) -> None:
+    case = cases.decided(stream)
+    Work.objects.all().delete()
+
+    review = reopening.reopen(case_id=case.pk, reason="Upstream disagrees.", by=acting(lead))
+
+    waiting = set(Work.objects.values_list("kind", "subject"))
+    assert waiting == {(Work.Kind.EXPLAIN, str(review.prediction_id)), (Work.Kind.EMBED, str(case.pk))}
+
+
 def test_a_case_can_be_reopened_again_after_people_decided(stream: Stream, rosa: User) -> None:
     case = cases.decided(stream)
     for number in (1, 2):

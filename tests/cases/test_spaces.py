@@ -7,10 +7,12 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from reviewapp.accounts.models import User
-from reviewapp.cases.actions import embedding, spaces
+from reviewapp.cases.actions import embedding, retired_spaces, spaces
 from reviewapp.cases.models import Case, Embedding, Prediction, VectorBuild, Work
 from reviewapp.cases.nearest import Filters
 from reviewapp.cases.similar import Similar, similar
+from reviewapp.registry.actions import versions
+from reviewapp.registry.actors import SYSTEM
 from reviewapp.registry.models import Stream
 from tests.factories import bundles, cases, reviews, streams
 
@@ -53,6 +55,37 @@ def test_earlier_cases_become_precedents_of_the_new_model(cautious: Stream, rosa
 
     assert [one.case_id for one in look(case).cases] == [one.pk for one in earlier]
     assert not Work.objects.filter(kind="embed").exists()
+
+
+def test_vectors_of_models_that_neither_serve_nor_may_come_back_are_deleted_in_chunks(
+    cautious: Stream, rosa: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settle(cautious, rosa, 3)
+    open_case = cases.scored(cautious, {"dent": 5.0, "tear": 5.0})
+    first = spaces.serving_bundles(cautious.pk)[0].digest
+    work_off()
+    bundles.primary(cautious, "parcels-2")
+    work_off()
+
+    assert retired_spaces.drop() == 0  # the first is what a rollback would bring back
+
+    second = spaces.serving_bundles(cautious.pk)[0].digest
+    bundles.primary(cautious, "parcels-3")
+    work_off()
+    assert retired_spaces.retired(cautious) == []  # somebody may still open the case that the first one scored
+
+    reviews.settled(cautious, rosa, case=open_case)
+    work_off()
+    monkeypatch.setattr(retired_spaces, "CHUNK", 3)
+    monkeypatch.setattr(retired_spaces, "CHUNKS", 1)
+    assert [retired_spaces.drop(), retired_spaces.drop(), retired_spaces.drop()] == [3, 1, 0]
+    third = spaces.serving_bundles(cautious.pk)[0].digest
+    assert set(Embedding.objects.values_list("space", flat=True)) == {second, third}
+    assert not VectorBuild.objects.filter(space=first).exists()
+
+    versions.roll_out(primary=cautious.model_versions.get(bundle=first), by=SYSTEM)
+    work_off()
+    assert Embedding.objects.filter(space=first).count() == 4
 
 
 def test_it_is_said_while_vectors_are_being_made(cautious: Stream, rosa: User) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 from inference import archive, bundle, conversion, foreign, model, predict, samples
 from inference.foreign import Declaration
@@ -82,6 +82,35 @@ def test_the_number_of_classes_must_be_that_of_the_answers() -> None:
 
     assert refusal.code == "classes_differ"
     assert "3 numbers per row, but 2 classes" in str(refusal)
+
+
+def small_graph(last: str, width: int) -> bytes:
+    """Three columns, summed up `width` times, and a last step."""
+    return onnx_files.graph_of(
+        [
+            helper.make_node("MatMul", ["x", "weights"], ["sums"]),
+            helper.make_node(last, ["sums"], ["found"]),
+            helper.make_node("Softmax" if width > 1 else "Identity", ["found"], ["answer"]),
+        ],
+        inputs=[onnx_files.value("x", 3)],
+        outputs=[onnx_files.value("answer", width)],
+        initializers=[numpy_helper.from_array(np.full((3, width), -1, dtype=np.float32), "weights")],
+    ).SerializeToString()
+
+
+def test_a_regressor_is_told_from_a_classifier() -> None:
+    refusal = refusal_of(foreign.export_of(small_graph("Identity", 1), declared(classes=("a", "b", "c"))))
+
+    assert "one number per row, but 3 classes are declared: a, b, c. A regressor tells a quantity" in str(refusal)
+    as_two = refusal_of(foreign.export_of(small_graph("Identity", 1), declared(classes=("a", "b"))))
+    assert as_two.code == "not_probabilities"
+
+
+def test_a_model_that_answers_no_numbers_is_refused_with_the_row() -> None:
+    refusal = refusal_of(foreign.export_of(small_graph("Log", 3), declared(classes=("a", "b", "c"))))
+
+    assert "answers no number (NaN or infinite) for" in str(refusal)
+    assert "the first is row" in str(refusal)
 
 
 def test_scores_are_not_taken_for_probabilities() -> None:

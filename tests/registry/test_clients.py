@@ -3,12 +3,13 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from reviewapp.accounts.models import Team
 from reviewapp.domain.errors import Invalid
 from reviewapp.events.models import Event
 from reviewapp.registry.actions import clients
 from reviewapp.registry.actions.streams import default_team
 from reviewapp.registry.actors import SYSTEM
-from reviewapp.registry.models import ApiKey, Client
+from reviewapp.registry.models import ApiKey, Client, Stream
 
 pytestmark = pytest.mark.django_db
 
@@ -27,6 +28,15 @@ def test_the_text_of_a_key_finds_it_and_is_stored_nowhere() -> None:
     secret = text.rpartition("_")[2].encode()
     assert secret not in bytes(ApiKey.objects.get().digest)
     assert all(secret not in bytes(event.payload) for event in Event.objects.all())
+
+
+def test_a_key_is_good_for_streams_of_its_own_team_only(stream: Stream) -> None:
+    other = Team.objects.create(slug="others", name="Others")
+
+    with pytest.raises(Invalid, match="streams of that team only"):
+        create(team=other, streams=[stream])
+
+    assert not ApiKey.objects.exists()
 
 
 @pytest.mark.parametrize("text", ["", "rva", "rva_", "rva_abc", "rva_unknown_secret", "abc_def_ghi", "rva__"])

@@ -5,9 +5,9 @@ import pytest
 from reviewapp.domain.canary import Guards
 from reviewapp.domain.errors import Conflict, Forbidden, Invalid
 from reviewapp.events.models import Event
-from reviewapp.registry.actions import rollouts, versions
+from reviewapp.registry.actions import rollouts, streams, versions
 from reviewapp.registry.actors import SYSTEM
-from reviewapp.registry.models import Bundle, ModelVersion, Stream
+from reviewapp.registry.models import Bundle, ModelVersion, Stream, StreamRevision
 from tests.factories import bundles
 from tests.people import acting
 
@@ -211,6 +211,28 @@ def test_an_unchecked_bundle_takes_no_part(stream: Stream, newer: ModelVersion) 
             act(version=newer, by=SYSTEM)
     with pytest.raises(Conflict, match="cannot serve"):
         rollouts.start_canary(version=newer, share=0.1, by=SYSTEM)
+
+
+def test_a_version_that_a_new_contract_has_left_behind_takes_no_part(stream: Stream, newer: ModelVersion) -> None:
+    contract = streams.revision_in_force(stream, StreamRevision.Kind.CONTRACT)
+    assert contract is not None
+    body = {**contract.body, "properties": {**contract.body["properties"], "hole": {"type": "number"}}}
+    streams.revise(
+        stream=stream,
+        kind=StreamRevision.Kind.CONTRACT,
+        body={**body, "required": [*contract.body["required"], "hole"]},
+        by=SYSTEM,
+    )
+
+    for step in (
+        lambda: rollouts.promote(version=newer, by=SYSTEM),
+        lambda: rollouts.start_canary(version=newer, share=0.1, by=SYSTEM),
+        lambda: rollouts.start_shadow(version=newer, by=SYSTEM),
+    ):
+        with pytest.raises(Invalid, match="lacks the column “hole”") as refused:
+            step()
+        assert refused.value.code == "columns_differ"
+    assert parts(stream)["primary"] == 1
 
 
 def test_only_a_model_owner_moves_a_rollout(stream: Stream, newer: ModelVersion, lead: object) -> None:

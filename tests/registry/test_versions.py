@@ -5,6 +5,7 @@ from django.conf import settings
 
 from inference.bundle import BundleRefused
 from reviewapp.accounts.models import User
+from reviewapp.cases import loading
 from reviewapp.domain.errors import Conflict, Forbidden, Invalid
 from reviewapp.events.models import Event
 from reviewapp.registry.actions import versions
@@ -119,3 +120,15 @@ def test_a_worker_keeps_a_copy_of_the_files_on_its_disk(bare_stream: Stream) -> 
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == bundles.files("parcels-on-disk")
     BundleChunk.objects.all().delete()
     assert versions.local_copy(bundle) == folder
+
+
+def test_a_copy_that_was_damaged_here_is_fetched_anew(bare_stream: Stream) -> None:
+    bundle = bundles.version(bare_stream, "parcels-damaged").bundle
+    folder = versions.local_copy(bundle)
+    assert not versions.drop_damaged_copy(bundle)
+    (folder / "model.onnx").write_bytes(b"half of it")
+
+    model = loading.loaded(bundle)
+
+    assert model.manifest.name == "parcels-damaged"
+    assert not versions.drop_damaged_copy(bundle)

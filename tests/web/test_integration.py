@@ -161,6 +161,7 @@ def test_a_dead_delivery_is_sent_again(delivery, integrator, signed_in):
 def test_a_keys_text_is_shown_once_and_works(stream, integrator, signed_in):
     client = signed_in(integrator)
     form = {"team": str(stream.team_id), "client_name": "post office", "scopes": ["cases:write"], "days": "30"}
+    form["page"] = re.search(r'name="page" value="([\w-]+)"', content(client.get(reverse("keys"))))[1]
 
     made = client.post(reverse("keys_create"), form)
 
@@ -169,6 +170,11 @@ def test_a_keys_text_is_shown_once_and_works(stream, integrator, signed_in):
     assert key.scopes == ["cases:write"]
     assert key.expires_at is not None
     assert text not in content(client.get(reverse("keys")))
+
+    again = content(client.post(reverse("keys_create"), form, follow=True))
+    assert "This key was made already" in again
+    assert "rva_" not in again.replace(str(key), "")
+    assert ApiKey.objects.count() == 1
 
 
 def test_a_key_without_scope_is_refused(stream, integrator, signed_in):
@@ -182,7 +188,8 @@ def test_a_key_without_scope_is_refused(stream, integrator, signed_in):
 
 def test_a_key_for_another_team_cannot_be_made(outsider, stream, signed_in):
     response = signed_in(outsider).post(
-        reverse("keys_create"), {"team": str(stream.team_id), "client_name": "mine", "scopes": ["cases:read"]}
+        reverse("keys_create"),
+        {"team": str(stream.team_id), "client_name": "mine", "scopes": ["cases:read"], "page": "p"},
     )
 
     assert response.status_code == 422

@@ -100,6 +100,7 @@ def test_what_was_tried_stands_until_people_supersede_it(
     assert case.state == "in_review"
     assert [decision.source for decision in case.decisions.all()] == ["auto"]
     assert types(case)[-1] == "case.reopened"
+    assert recalls.count_standing(bad, recalls.began(bad)) == 0  # it is before people already
     recall.refresh_from_db()
     assert (recall.num_recalled, recall.num_unsent) == (1, 0)
     assert is_sound()

@@ -1,6 +1,6 @@
 """Canary guards: each live canary beside its primary, and back without anybody's help when it breaks one."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -9,7 +9,7 @@ import numpy as np
 import structlog
 from django.db import connection
 
-from reviewapp.cases.moments import first_id_at
+from reviewapp.cases.moments import CLOCKS_APART, first_id_at
 from reviewapp.domain.canary import Breach, Guards, Sample, breaches, read_guards
 from reviewapp.domain.errors import Conflict
 from reviewapp.registry.actions import rollouts
@@ -20,6 +20,8 @@ log = structlog.get_logger(__name__)
 
 # The newest cases that a guard looks at: enough for its intervals, few enough to read every few seconds.
 WINDOW = 20_000
+# The primary's last batches before a canary took everything: as many say what its slowest hundredth is like.
+BEFORE = 2_000
 
 _LIVE = """
 SELECT s.id, r.id, r.created_at, m.share
@@ -33,7 +35,7 @@ ORDER BY s.id
 _SAMPLE = """
 SELECT c.id, c.rollout_coin < %(share)s,
     p.role IS NULL OR p.role = 'fallback' OR (p.role = 'primary' AND c.rollout_coin < %(share)s),
-    p.route = 'auto', p.confidence, p.latency,
+    {is_auto}, p.confidence, p.latency,
     CASE WHEN l.class IS NULL OR p.class IS NULL THEN -1 WHEN l.class = p.class THEN 0 ELSE 1 END
 FROM cases_case c
 LEFT JOIN LATERAL (
@@ -43,15 +45,32 @@ LEFT JOIN LATERAL (
 ) p ON true
 {settled}
 """
+# What an arm would do alone by its confidence, asked of both alike: one that only looks on is never routed.
+_WOULD_ACT = """coalesce(p.confidence >= (
+        SELECT (body -> 'thresholds' ->> p.class)::float FROM registry_policyversion
+        WHERE stream_id = c.stream_id AND state = 'active'
+          AND NOT coalesce(jsonb_exists(body -> 'never_automate', p.class), false)
+    ), false)"""
 # A canary with a share of 1 leaves no case to the primary, which looks on: what it says there is the other arm.
 _LOOKED_ON = """
-SELECT c.id, false, false, false, p.confidence, p.latency,
+SELECT c.id, false, false, {acts_alone}, p.confidence, NULL,
     CASE WHEN l.class IS NULL THEN -1 WHEN l.class = p.class THEN 0 ELSE 1 END
 FROM cases_case c
 JOIN cases_prediction p ON p.case_id = c.id AND p.generation = c.generation AND p.role = 'shadow'
   AND p.model_version_id = (SELECT model_version_id FROM registry_rolloutmember
                             WHERE rollout_id = %(rollout)s AND role = 'primary')
 {settled}
+"""
+_BEFORE = """
+SELECT p.latency
+FROM (
+    SELECT id FROM cases_case WHERE stream_id = %(stream)s AND id < %(until)s AND received_at < %(since)s
+    ORDER BY id DESC LIMIT %(before)s
+) c
+JOIN cases_prediction p ON p.case_id = c.id AND p.role = 'primary'
+  AND p.model_version_id = (SELECT model_version_id FROM registry_rolloutmember
+                            WHERE rollout_id = %(rollout)s AND role = 'primary')
+ORDER BY c.id DESC
 """
 _SETTLED = """
 LEFT JOIN LATERAL (
@@ -108,9 +127,8 @@ def broken_guards(watched: Watched) -> list[Breach]:
 
 
 def guards_of(watched: Watched) -> Guards:
-    """The guards that can be judged: a primary that only looks on acts never, and its batches wait for others."""
-    guards = read_guards(Rollout.objects.values_list("guards", flat=True).get(pk=watched.rollout_id))
-    return guards if watched.share < 1 else replace(guards, automated=None, latency=None)
+    """What the canary has to keep to."""
+    return read_guards(Rollout.objects.values_list("guards", flat=True).get(pk=watched.rollout_id))
 
 
 def sample_of(watched: Watched) -> Sample:
@@ -118,7 +136,7 @@ def sample_of(watched: Watched) -> Sample:
     rows = _rows(_SAMPLE, watched)
     if watched.share >= 1:
         # The primary's look follows the canary's case, as a prefix of both keeps them together.
-        rows = sorted([*rows, *_rows(_LOOKED_ON, watched)], key=lambda row: (row[0], not row[1]))
+        rows = sorted([*rows, *_looked_on(watched)], key=lambda row: (row[0], not row[1]))
     columns = list(zip(*rows, strict=True)) if rows else [()] * 7
     return Sample(
         is_canary=np.array(columns[1], dtype=bool),
@@ -130,17 +148,31 @@ def sample_of(watched: Watched) -> Sample:
     )
 
 
+def _looked_on(watched: Watched) -> list[tuple[Any, ...]]:
+    """The primary's arm where it only looks on, with its times from when it still decided: its batches wait now."""
+    looked = _rows(_LOOKED_ON, watched)
+    before = [latency for (latency,) in _rows(_BEFORE, watched)]
+    times = [*before[-len(looked) :], *[None] * len(looked)]
+    return [(*row[:5], time, row[6]) for row, time in zip(looked, times, strict=False)]
+
+
 def _rows(question: str, watched: Watched) -> list[tuple[Any, ...]]:
     """Oldest first."""
     with connection.cursor() as cursor:
         cursor.execute(
-            question.format(settled=_SETTLED),
+            question.format(
+                settled=_SETTLED,
+                acts_alone=_WOULD_ACT,
+                is_auto="p.route = 'auto'" if watched.share < 1 else _WOULD_ACT,
+            ),
             {
                 "stream": watched.stream_id,
                 "rollout": watched.rollout_id,
                 "share": watched.share,
                 "since": watched.since,
                 "first": first_id_at(watched.since),
+                "until": first_id_at(watched.since + 2 * CLOCKS_APART),
+                "before": BEFORE,
                 "window": WINDOW,
             },
         )

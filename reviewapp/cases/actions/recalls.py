@@ -32,6 +32,7 @@ FROM cases_decision d
 WHERE d.id > %(reached)s AND d.model_version_id = %(version)s AND d.source = 'auto' AND d.decided_at >= %(since)s
   AND NOT EXISTS (SELECT 1 FROM cases_decision n WHERE n.supersedes_id = d.id)
 """
+_NOT_BEFORE_PEOPLE = "AND EXISTS (SELECT 1 FROM cases_case c WHERE c.id = d.case_id AND c.state = 'decided')"
 
 
 @transaction.atomic
@@ -105,10 +106,10 @@ def began(version: ModelVersion) -> datetime | None:
 
 
 def count_standing(version: ModelVersion, since: datetime) -> int:
-    """How many automatic decisions of the version since a moment stand."""
+    """How many automatic decisions of the version since a moment stand and are not before people already."""
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT count(*) {_STANDING}",
+            f"SELECT count(*) {_STANDING} {_NOT_BEFORE_PEOPLE}",
             {"reached": first_id_at(since), "version": version.pk, "since": since},
         )
         return int(cursor.fetchone()[0])

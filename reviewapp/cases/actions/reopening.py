@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from reviewapp.cases.actions import trail, work
 from reviewapp.cases.actions.intake import INFERENCE_TASK
+from reviewapp.cases.actions.routing import EXPLAIN_TASK
 from reviewapp.cases.models import Case, CaseInput, Prediction, Review, Work
 from reviewapp.celery import enqueue
 from reviewapp.domain.errors import Conflict, Invalid, PreconditionFailed
@@ -66,6 +67,13 @@ def reopen(*, case_id: UUID, reason: str, by: Actor) -> Review:
 def review_again(case: Case, sentence: str) -> Review:
     """One more reading of a locked case that was decided, with the prediction that decided it."""
     rounds = case.reviews.filter(generation=case.generation, kind=Review.Kind.REOPENED).aggregate(last=Max("round"))
+    prediction = (
+        Prediction.objects.filter(case=case, generation=case.generation, route__isnull=False)
+        .order_by("-created_at")
+        .first()
+    )
+    if prediction is not None:
+        _ask_for_evidence(case, prediction)
     return Review.objects.create(
         case=case,
         stream=case.stream,
@@ -73,14 +81,21 @@ def review_again(case: Case, sentence: str) -> Review:
         kind=Review.Kind.REOPENED,
         round=(rounds["last"] or 0) + 1,
         mode=case.stream.review_mode,
-        prediction=Prediction.objects.filter(case=case, generation=case.generation)
-        .filter(route__isnull=False)
-        .order_by("-created_at")
-        .first(),
+        prediction=prediction,
         reasons=[{"code": "reopened", "sentence": sentence}],
         inclusion_probability=0.0,
         due_at=timezone.now() + case.stream.sla,
     )
+
+
+def _ask_for_evidence(case: Case, prediction: Prediction) -> None:
+    """What nobody was to look at has neither an explanation nor a vector yet."""
+    if prediction.role == Prediction.Role.EXTERNAL:
+        return
+    if not prediction.explanations.exists():
+        work.add(kind=Work.Kind.EXPLAIN, subjects=[str(prediction.pk)])
+    work.add(kind=Work.Kind.EMBED, subjects=[str(case.pk)], generation=case.generation)
+    enqueue(EXPLAIN_TASK)
 
 
 def withdraw_reviews(case: Case, *, keep: Iterable[str] = ()) -> int:

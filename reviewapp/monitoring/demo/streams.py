@@ -7,7 +7,7 @@ from reviewapp import inference_client
 from reviewapp.accounts.models import Team
 from reviewapp.monitoring.demo.people import Person
 from reviewapp.monitoring.demo.plans import Plan
-from reviewapp.registry.actions import policies, streams, versions
+from reviewapp.registry.actions import bundles, policies, streams, versions
 from reviewapp.registry.models import Stream, StreamRevision
 
 
@@ -40,7 +40,7 @@ def _activate_policy(stream: Stream, plan: Plan, owner: Person) -> None:
 
 
 def _roll_out(stream: Stream, files: Mapping[str, bytes], owner: Person) -> None:
-    version = versions.register_bundle(stream=stream, files=files, by=owner.actor)
+    version = bundles.register(stream=stream, files=files, by=owner.actor)
     versions.roll_out(primary=version, by=owner.actor, reason="First model of the stream.")
 
 

@@ -47,7 +47,17 @@ def create_key(
     streams: Iterable[Stream] = (),
     expires_at: datetime | None = None,
 ) -> tuple[ApiKey, str]:
-    """A new key of a client, and its text, which is shown this once and never stored."""
+    """A new key of a client, and its text, which is shown this once and never stored.
+
+    Raises Invalid for an unknown scope, and for a stream that is another team's.
+    """
+    streams = list(streams)
+    if any(stream.team_id != team.pk for stream in streams):
+        raise Invalid(
+            f"A key of “{team.name}” is good for streams of that team only; choose among them.",
+            code="stream_of_another_team",
+            errors=[{"field": "streams", "code": "unknown", "message": "Choose streams of the key's team only."}],
+        )
     unknown = sorted(set(scopes) - set(SCOPES))
     if unknown or not scopes:
         raise Invalid(

@@ -8,8 +8,10 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models.functions import Now
 
+from reviewapp import inference_client
 from reviewapp.domain.canary import Breach, read_guards
 from reviewapp.domain.errors import Conflict, Invalid
+from reviewapp.registry import fit
 from reviewapp.registry.actions.streams import next_number
 from reviewapp.registry.actors import Actor, check_role
 from reviewapp.registry.models import Bundle, ModelVersion, Role, Rollout, RolloutMember, Stream
@@ -139,6 +141,8 @@ def roll_back(
         raise Conflict("The rollout has moved on meanwhile.", code="rollout_moved")
     live = serving(stream)
     lineup, left = _one_back(stream, live)
+    if lineup.primary.pk != live.primary.pk:
+        check_ready(lineup.primary)
     payload = {"rolled_back": left.number, "guards": [breach.guard for breach in breaches]}
     return put_live(stream, Step.ROLLED_BACK, "rollout.rolled_back", lineup, by=by, reason=reason, payload=payload)
 
@@ -211,10 +215,18 @@ def serving(stream: Stream) -> Lineup:
 
 
 def check_ready(version: ModelVersion) -> None:
-    if version.bundle is not None and version.bundle.state != Bundle.State.READY:
+    """Refuse a version that is not through the upload gate, or that a contract of today has left behind.
+
+    Raises Conflict, and Invalid that lists what differs.
+    """
+    if version.bundle is None:
+        return
+    if version.bundle.state != Bundle.State.READY:
         raise Conflict(
             f"Bundle {version.bundle} is {version.bundle.state}, so it cannot serve.", code="bundle_not_ready"
         )
+    described = inference_client.manifest(version.bundle.manifest)
+    fit.check(version.stream, classes=described.classes, columns=described.columns)
 
 
 def check_may_serve_beside(version: ModelVersion, primary: ModelVersion, part: str) -> None:

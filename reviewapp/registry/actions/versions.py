@@ -1,5 +1,6 @@
 """Bundles, model versions and rollouts."""
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -133,6 +134,16 @@ def local_copy(bundle: Bundle) -> Path:
         if not folder.is_dir():
             raise
     return folder
+
+
+def drop_damaged_copy(bundle: Bundle) -> bool:
+    """Remove this machine's copy where its files are not the bundle's; answers whether they were not."""
+    folder: Path = settings.DATA_DIR / "bundles" / bundle.digest
+    files = {one.name: one.read_bytes() for one in folder.iterdir() if one.is_file()} if folder.is_dir() else {}
+    if not files or inference_client.digest(files) == bundle.digest:
+        return False
+    shutil.rmtree(folder, ignore_errors=True)
+    return True
 
 
 def store(

@@ -1,5 +1,6 @@
 """Forms of what a team shares with upstream: endpoints and keys."""
 
+import secrets
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
@@ -13,6 +14,11 @@ from reviewapp.registry.actions.clients import SCOPES
 from reviewapp.registry.models import Stream
 
 FOR_STREAMS = "None chosen: every stream of the team."
+
+
+def fresh_page() -> str:
+    """What tells one showing of a form from the next: a form that is sent again, as by a reload, bears the same."""
+    return secrets.token_urlsafe(16)
 
 
 def _checkboxes() -> forms.CheckboxSelectMultiple:
@@ -67,7 +73,8 @@ class KeyForm(TeamForm):
     days = forms.IntegerField(
         required=False, min_value=1, max_value=3650, label="Expires after days", help_text="Empty: it does not expire."
     )
-    field_order = ("team", "client_name", "scopes", "streams", "days")
+    page = forms.CharField(max_length=64, initial=fresh_page, widget=forms.HiddenInput())
+    field_order = ("team", "client_name", "scopes", "streams", "days", "page")
 
     def clean(self) -> dict[str, Any]:
         """The content as the action takes it: an expiry instead of days."""

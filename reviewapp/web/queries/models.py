@@ -6,10 +6,13 @@ from uuid import UUID
 
 from django.db import connection
 
-from reviewapp.registry.models import ModelVersion, Rollout, RolloutMember, Stream
+from reviewapp.registry.models import Bundle, ModelVersion, Rollout, RolloutMember, Stream
 from reviewapp.web.actor_names import ActorNames
+from reviewapp.web.templatetags.glyphs import duration
 
+Part = RolloutMember.Role
 SHOWN = 30
+_ORDER = [role.value for role in (Part.PRIMARY, Part.CANARY, Part.TIER, Part.SHADOW)]
 
 # Of the newest cases only: predictions are not indexed by model version.
 _SEEN = """
@@ -38,14 +41,33 @@ class Listed:
     seen: Seen | None = None
     metrics: list[dict[str, Any]] = field(default_factory=list)
 
+    @property
+    def may_serve(self) -> bool:
+        """Whether it is through the upload gate, or upstream's own."""
+        return self.version.bundle is None or self.version.bundle.state == Bundle.State.READY
+
+    @property
+    def cost(self) -> str:
+        """What the upload gate measured, in words."""
+        budget = (self.version.bundle.run_budget if self.version.bundle else None) or {}
+        if not budget.get("row_seconds"):
+            return ""
+        row, batch, load = (duration(budget[f"{name}_seconds"]) for name in ("row", "batch", "load"))
+        memory = f"{budget['peak_rss'] / 2**20:.0f} MiB"
+        times = f"{row} for one row, {batch} for {budget['batch_rows']}, {load} to load"
+        return f"In the upload gate: {times}; {memory} of memory at most."
+
 
 def versions_of(stream: Stream) -> list[Listed]:
-    versions = list(stream.model_versions.select_related("bundle").order_by("-number")[:SHOWN])
+    """Those at work, then the newest others."""
     members = RolloutMember.objects.filter(rollout=stream.live_rollout_id) if stream.live_rollout_id else []
     roles: dict[UUID, list[str]] = {}
     for member in members:
         roles.setdefault(member.model_version_id, []).append(member.role)
+    everything = stream.model_versions.select_related("bundle").order_by("-number")
+    versions = [*everything.filter(pk__in=roles), *everything.exclude(pk__in=roles)[:SHOWN]]
     names, seen = ActorNames([version.created_by for version in versions]), _seen(stream)
+    versions.sort(key=lambda version: min((_ORDER.index(role) for role in roles.get(version.pk, [])), default=9))
     return [
         Listed(
             version,

@@ -41,8 +41,12 @@ class PolicyBehind:
 
 
 def models_behind(predictions: Sequence[Prediction]) -> list[ModelBehind]:
-    """The model versions of these predictions, which must have been read with their bundles; the latest first."""
-    versions = {one.model_version_id: one.model_version for one in predictions}
+    """The model versions of these predictions, which must have been read with their bundles.
+
+    Those that decided come first, then the latest of those that only looked on.
+    """
+    in_order = sorted(predictions, key=lambda one: one.route is None)
+    versions = {one.model_version_id: one.model_version for one in in_order}
     return [ModelBehind(version, _parts(version)) for version in versions.values()]
 
 

@@ -38,6 +38,7 @@ class Watch:
     arms: tuple[Arm, Arm]
     broken: Sequence[Breach]
     guards: list[dict[str, Any]]
+    num_lacking: int  # cases until every guard but the disagreement has enough to go by
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,8 @@ def _watch(stream: Stream, lineup: Lineup) -> Watch | None:
         _arm("primary", lineup.primary, sample, ~sample.is_canary),
         _arm("canary", lineup.canary, sample, sample.is_canary),
     )
-    return Watch(arms, breaches(sample, limits), _told(limits))
+    lacking = limits.min_cases - (arms[1].cases - arms[1].failed)
+    return Watch(arms, breaches(sample, limits), _told(limits), max(0, lacking))
 
 
 def _arm(name: str, version: ModelVersion, sample: Sample, mine: NDArray[np.bool_]) -> Arm:

@@ -25,6 +25,14 @@ def percent(value: float | None) -> str:
 
 
 @register.filter
+def duration(seconds: float) -> str:
+    """A short time, in the unit that reads best."""
+    if seconds >= 1:
+        return f"{seconds:.3g} s"
+    return f"{seconds * 1e3:.3g} ms" if seconds >= 1e-3 else f"{seconds * 1e6:.3g} µs"
+
+
+@register.filter
 def unusualness(novelty: float) -> str:
     """How a case compares with those the model learned from, in words."""
     return in_words(novelty)

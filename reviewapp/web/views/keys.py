@@ -1,6 +1,7 @@
 from uuid import UUID
 
 from django.contrib import messages
+from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
@@ -20,6 +21,8 @@ from reviewapp.web.errors import attempt
 from reviewapp.web.forms.integration import KeyForm
 from reviewapp.web.queries import integration
 
+SENT_AGAIN_WITHIN = 24 * 60 * 60  # seconds
+
 
 @require_safe
 def keys(request: HttpRequest) -> HttpResponse:
@@ -29,11 +32,16 @@ def keys(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def create(request: HttpRequest) -> HttpResponse:
-    """A new key; its text is on this page and on none after it."""
+    """A new key; its text is on this page and on none after it. A page sent again, as by a reload, makes no other."""
     actor = actor_of(request)
     form = KeyForm(teams_with(actor, RUNS_INTEGRATION), request.POST)
+    page = f"keys-page:{form.cleaned_data.pop('page')}" if form.is_valid() else ""
+    if page and not cache.add(page, True, SENT_AGAIN_WITHIN):
+        messages.info(request, "This key was made already, and its text is not shown again.")
+        return redirect("keys")
     made = attempt(form, clients.create_key, by=actor)
     if made is None:
+        cache.delete(page)
         return _page(request, form=form)
     return _page(request, key=made[0], text=made[1])
 

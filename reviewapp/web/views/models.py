@@ -17,9 +17,11 @@ from reviewapp.web.queries import rollouts as serving
 def models(request: HttpRequest, slug: str) -> HttpResponse:
     """The stream's model versions and which of them serve."""
     stream = stream_of(request, slug)
+    versions = queries.versions_of(stream)
     context = {
         "stream": stream,
-        "versions": queries.versions_of(stream),
+        "versions": [one for one in versions if one.may_serve],
+        "refused": [one for one in versions if not one.may_serve],
         "rollouts": queries.rollouts_of(stream),
         "serving": serving.serving(stream),
         "recalls": serving.recalls_of(stream),

@@ -53,6 +53,16 @@ REFUSED: dict[str, tuple[Callable[[Table], Table], dict[str, Any], list[str]]] =
     ),
     "id missing": (with_("parcel", at(9, "")), {"id": "parcel"}, ["`parcel`, row 9 has no id"]),
     "mixed types": (with_("weight", at(8, "heavy")), {}, ["`weight` mixes", "row 8", "“heavy”", "--exclude weight"]),
+    "numbers with signs": (
+        with_("weight", lambda v: [f"€ {place},{place % 10}0" for place in range(len(v))]),
+        {},
+        ["`weight` holds numbers written for people", "row 1", "“€ 0,00”", "1234.5", "--exclude weight"],
+    ),
+    "huge value among few": (
+        with_("depot", at(5, "x" * 200_000)),
+        {},
+        ["`depot`, row 5", "200,000 characters", "100,000"],
+    ),
     "five formats": (
         with_("day", lambda v: [MIXED_DATES[place % 5] for place in range(len(v))]),
         {"time": "day"},
@@ -91,7 +101,9 @@ CONTENT: dict[str, tuple[bytes, list[str]]] = {
     "ragged": (b"a,outcome\n1,x\n2,y,z\n", ["row 2", "3 values", "2"]),
     "name twice": (b"a,a,outcome\n1,2,x\n", ["column `a` twice"]),
     "no name": (b"a,,outcome\n1,2,x\n", ["column 2 has no name"]),
-    "latin": ("a,outcome\nküche,x\n".encode("latin-1"), ["UTF-8", "line"]),
+    "latin": ("a,outcome\nküche,x\n".encode("latin-1"), ["UTF-8", "line 2"]),
+    "quote inside": (b"a,b,outcome\n" + b'1,"x,late\n2,1,lost\n' * 40, ["row 1", "a quote is opened", "twice"]),
+    "quote for ever": (b'a,b,outcome\n1,2,late\n1,"x,lost\n', ["row 2", "not closed"]),
     "nul": (b"a,outcome\nx\x00y,x\n", ["`a`, row 1", "NUL"]),
     "reserved": (b"probability:x,outcome\n1,x\n", ["reserved"]),
 }

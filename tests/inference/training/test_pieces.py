@@ -9,9 +9,9 @@ import pyarrow as pa
 import pytest
 
 from inference.session import CPU, Session
-from inference.training import dates, measure, onnx_graph, trees
+from inference.training import dates, measure, onnx_graph, trees, word_features
 from inference.training.candidates import Labelled
-from inference.training.features import GraphInput
+from inference.training.features import WORDS, GraphInput
 from inference.training.source import Field
 from inference.training.text_features import TextFeatures
 
@@ -64,6 +64,24 @@ def _renamed(name: str) -> Any:
     from onnx import helper
 
     return helper.make_node("Identity", [name], ["probabilities"])
+
+
+def test_a_category_whose_values_are_all_rare_is_no_obstacle() -> None:
+    words = np.array([[f"level {place}"] for place in range(120)], dtype=object)
+    truth = np.arange(120) % 2
+
+    part, values = word_features.fit("level", 0, words[:, 0], truth, max_one_hot=12, scaled=False)
+
+    (nodes, constants), (output,) = part.nodes()
+    graph = onnx_graph.build(
+        "rates",
+        [GraphInput(WORDS, "string", ("level",))],
+        parts=[([*nodes, _renamed(output)], constants)],
+        classes=1,
+    )
+    (served,) = Session(graph, providers=[CPU]).run({WORDS: words}, outputs=["probabilities"])
+    assert values.shape == (120, 1)
+    np.testing.assert_allclose(served.reshape(-1, 1), part.apply(words), atol=1e-6)
 
 
 def test_texts_without_a_common_word_give_nothing_to_learn() -> None:

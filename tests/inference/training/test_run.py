@@ -170,6 +170,16 @@ def test_a_column_that_tells_the_answer_is_named(tmp_path: Path) -> None:
     assert [warning.split("`")[1] for warning in trained.warnings] == ["refund", "letter"]
 
 
+def test_a_model_that_has_learnt_nothing_says_so(tmp_path: Path, parcels: Trained) -> None:
+    draw = np.random.default_rng(0)
+    table = {"weight": draw.normal(size=200).tolist(), "outcome": draw.choice(["late", "lost"], 200).tolist()}
+
+    found = train(training_files.write(tmp_path / "noise.csv", table), Task("outcome", "noise"))
+
+    assert any("no more than how frequent each class is" in warning for warning in found.warnings)
+    assert parcels.warnings == []
+
+
 def test_the_files_hold_together(parcels: Trained) -> None:
     manifest = bundle.check(parcels.files)
 
