@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from inference import linear_layer, score_cut, score_graph, tracing, tree_ensemble, trees
+from inference import class_order, linear_layer, score_cut, score_graph, tracing, tree_ensemble, trees
 from inference.decode import Feeds
 from inference.explanation import Attributed, Method, Words, words_of
 from inference.linear_layer import LinearLayer
@@ -54,8 +54,10 @@ class AdditiveExplainer:
         self._names = manifest.column_names
         self._texts = [place for place, column in enumerate(manifest.columns) if column.dtype == "text"]
         self._scores = ScoreGraph(model.graph, threads=model.threads, provider=model.provider)
-        name, probabilities = manifest.probabilities_output, model.probabilities(background)
-        parts, self._traced = _traced_parts(self._scores, model, background)
+        # The graph's own order of the classes: the trees and layers know of no other.
+        name, self._order = class_order.before(self._scores, manifest.probabilities_output)
+        probabilities = _unordered(model.probabilities(background), self._order)
+        parts, self._traced = _traced_parts(self._scores, model, background, last=name)
         self._cut = score_cut.find(
             self._scores, parts, probabilities=name, classes=len(manifest.classes), background=background
         )
@@ -139,14 +141,21 @@ class AdditiveExplainer:
         return _Read(part.features, layer, matrix @ shown, self._traced[part.features], len(self._names))
 
     def _output_of(self, index: int) -> tuple[int, float]:
+        index = index if self._order is None else int(self._order[index])
         if self._shown.shape[1] == 1:
             return 0, 1.0 if index == 1 else -1.0
         return index, 1.0
 
 
-def _traced_parts(scores: ScoreGraph, model: "Model", background: Feeds) -> tuple[list[Part], Mapping[str, Traced]]:
+def _unordered(probabilities: Floats, order: NDArray[np.intp] | None) -> Floats:
+    return probabilities if order is None else probabilities[:, np.argsort(order)]
+
+
+def _traced_parts(
+    scores: ScoreGraph, model: "Model", background: Feeds, *, last: str
+) -> tuple[list[Part], Mapping[str, Traced]]:
     """The parts with the owners of their features; a linear layer that only rescales scores is looked behind."""
-    last, passed = model.manifest.probabilities_output, list[str]()
+    passed = list[str]()
     parts = scores.parts(last)
     while behind := [part.score for part in parts if _only_rescales(scores, part)]:
         passed += behind

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from inference import adaptation, foreign, graph, graph_outputs, neighbours, novelty, samples, tables
+from inference import adaptation, class_order, foreign, graph, graph_outputs, neighbours, novelty, samples, tables
 from inference.decode import Decoder, Feeds
 from inference.foreign import Declaration
 from inference.graph_outputs import Chosen
@@ -33,7 +33,7 @@ def convert(files: Mapping[str, bytes], *, order: Sequence[str] = ()) -> dict[st
     declared = foreign.with_classes(foreign.declaration_of(files), tuple(order))
     model = adaptation.open_graph(files[foreign.MODEL], files.get(foreign.TENSORS, b""))
     chosen = graph_outputs.choose(model, declared)
-    declared = _with_classes_of(chosen, declared, order)
+    declared = _with_classes_of(chosen, declared)
     wanted = {**(declared.outputs or {}), "probabilities": chosen.tensor}
     model = adaptation.keep_only(model, wanted)
     inputs = adaptation.feed_columns(model, declared)
@@ -57,11 +57,15 @@ def convert(files: Mapping[str, bytes], *, order: Sequence[str] = ()) -> dict[st
     feeds = Decoder(draft).feeds(rows)
     shown = _run(Session(model.SerializeToString(), providers=[CPU]), feeds, chosen.tensor)
     _check_width(shown, declared.classes, rows=len(rows))
+    picked = graph_outputs.class_order(chosen, declared.classes)
+    if class_order.is_other(declared.classes, order):
+        picked = [picked[declared.classes.index(name)] for name in order]
+        draft = replace(draft, classes=tuple(order))
     output = adaptation.as_probabilities(
         model,
         chosen,
         shown=shown,
-        order=graph_outputs.class_order(chosen, declared.classes),
+        order=picked,
         also={name for part, name in wanted.items() if part != "probabilities"},
     )
     lineage = {**(declared.lineage or {}), "upload": _lineage(files, model, source=source)}
@@ -69,12 +73,9 @@ def convert(files: Mapping[str, bytes], *, order: Sequence[str] = ()) -> dict[st
     return _assemble(model.SerializeToString(deterministic=True), draft, rows=rows)
 
 
-def _with_classes_of(chosen: Chosen, declared: Declaration, order: Sequence[str]) -> Declaration:
+def _with_classes_of(chosen: Chosen, declared: Declaration) -> Declaration:
     if not declared.classes:
         declared = replace(declared, classes=tuple(str(label) for label in chosen.labels))
-    if set(order) == set(declared.classes) and chosen.labels and set(map(str, chosen.labels)) == set(order):
-        # The graph names its columns, so they can stand in the stream's order.
-        return replace(declared, classes=tuple(order))
     return declared
 
 

@@ -30,7 +30,7 @@ def check(upload: bytes, *, classes: Sequence[str]) -> GateResult:
 
 
 def _admit(upload: bytes, *, classes: Sequence[str], started: float) -> GateResult:
-    from inference import archive, bundle, foreign, model
+    from inference import archive, bundle, class_order, foreign, model
     from inference.session import CPU
 
     files: Mapping[str, bytes] = foreign.read_upload(upload)
@@ -39,8 +39,12 @@ def _admit(upload: bytes, *, classes: Sequence[str], started: float) -> GateResu
         from inference import conversion
 
         files = conversion.convert(files, order=classes)
+    manifest = bundle.check(files)
+    if is_reordered := class_order.is_other(manifest.classes, classes):
+        files = class_order.reordered(files, classes)
+        manifest = bundle.check(files)
     loading = perf_counter()
-    if bundle.check(files).remote is not None:
+    if manifest.remote is not None:
         # There is no model to run here, and no network to ask the one that there is.
         budget = refused("", "", seconds=perf_counter() - started, peak_rss=_peak_rss())["run_budget"]
     else:
@@ -53,7 +57,7 @@ def _admit(upload: bytes, *, classes: Sequence[str], started: float) -> GateResu
         "digest": archive.digest(files),
         "run_budget": budget,
         "isolation": "",
-        "bundle": archive.write_zip(files) if is_foreign else b"",
+        "bundle": archive.write_zip(files) if is_foreign or is_reordered else b"",
     }
 
 

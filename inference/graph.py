@@ -121,13 +121,16 @@ def _check_nodes(graph: "GraphProto") -> None:
     if sum(len(inner.node) for inner in _graphs(graph)) > MAX_NODES:
         raise BundleRefused("too_many_nodes", f"model.onnx has more than {MAX_NODES} nodes; simplify the graph.")
     sizes = {tensor.name: tensor for tensor in graph.initializer}
+    # The whole size of another tensor: what is made of it grows no further. A part of it may be larger than all.
+    measured = {node.output[0] for node in graph.node if node.op_type == "Shape" and not node.attribute}
     for node in graph.node:
         if node.op_type == "Constant":
             sizes.update((node.output[0], item.t) for item in node.attribute if item.name == "value")
     for inner in _graphs(graph):
         for node in inner.node:
             _check_operator(node)
-            _check_growth(node, sizes)
+            if node.op_type != "ConstantOfShape" or not measured.intersection(node.input):
+                _check_growth(node, sizes)
             if node.op_type in tree_structure.OPERATORS:
                 tree_structure.check(node)
     for tensor in graph.initializer:

@@ -43,7 +43,7 @@ class GateResult(TypedDict):
     digest: str
     run_budget: RunBudget
     isolation: str  # how the network was taken away: see `confinement`
-    bundle: bytes  # the bundle made of another's export, as a zip; empty for what came as a bundle
+    bundle: bytes  # the bundle that was made here, as a zip; empty for a bundle that stays as it came
 
 
 def examine(
@@ -56,7 +56,8 @@ def examine(
 ) -> GateResult:
     """Check, load and score a zipped upload in a child process under limits; never raises for its content.
 
-    Another's export (see `foreign`) is first made into a bundle there, with its classes in the order of `classes`.
+    Another's export (see `foreign`) is first made into a bundle there. Where `classes` are the model's in another
+    order, it is made into a bundle with that order.
     `heartbeat` is called every few seconds while the child works.
     """
     started = perf_counter()

@@ -45,7 +45,8 @@ def _class_faults(stream: Stream, classes: Sequence[str], *, is_ordered: bool) -
             "classes",
             "class_order",
             f"The model's classes are {', '.join(classes)}, "
-            f"the stream's stand in the order {', '.join(stream.classes)}.",
+            f"the stream's stand in the order {', '.join(stream.classes)}; upload the model, and the upload "
+            "gate brings them into that order.",
         )
 
 

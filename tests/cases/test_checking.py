@@ -4,6 +4,7 @@ import json
 from datetime import timedelta
 from typing import Any
 
+import numpy as np
 import pytest
 from django.db.models import F
 
@@ -142,6 +143,35 @@ def test_one_bare_model_in_two_streams_follows_the_order_of_each() -> None:
     found = [settled(one).bundle.manifest["classes"] for one in made]
 
     assert found == [there.classes, here.classes]
+
+
+def test_a_bundle_that_serves_elsewhere_comes_in_the_order_of_the_stream(stream: Stream) -> None:
+    here = streams.bare(classes=("damaged", "intact"))
+
+    version = settled(upload(here, bundles.files()))
+
+    assert version.bundle.state == "ready", version.bundle.refusal
+    assert version.bundle.manifest["classes"] == ["damaged", "intact"]
+    elsewhere = versions.primary_of(stream)
+    assert elsewhere is not None
+    assert version.bundle.manifest["lineage"]["reordered"]["bundle"] == elsewhere.bundle_id
+    model = inference_client.load(versions.files_of(version.bundle), expected_digest=version.bundle.digest)
+    found = inference_client.predict(model, [bundles.CLEARLY_DAMAGED])
+    assert found.probabilities[0, 0] > 0.9
+
+
+@pytest.mark.parametrize("name", ["torch_logits", "xgboost_binary"])
+def test_a_bare_model_declares_its_classes_in_whatever_order(name: str) -> None:
+    given = exports.export(name)
+    stream = streams.bare(classes=tuple(reversed(given.manifest["classes"])))
+
+    version = actions.register(stream=stream, files=given.files(), by=SYSTEM)
+
+    assert version.bundle is not None
+    assert version.bundle.manifest["classes"] == stream.classes
+    model = inference_client.load(versions.files_of(version.bundle))
+    found = inference_client.predict(model, given.rows).probabilities
+    assert abs(found[:, ::-1] - np.array(given.probabilities)).max() < 1e-6
 
 
 def test_a_bare_model_that_is_here_already_is_refused_as_that() -> None:

@@ -188,6 +188,17 @@ def test_small_constant_growth_is_allowed():
     assert bundle.check(onnx_files.linear_bundle(model)).name == "test"
 
 
+@pytest.mark.parametrize(("part", "is_admitted"), [({}, True), ({"start": 1}, False)])
+def test_a_tensor_as_large_as_another_is_no_growth_and_as_a_part_of_its_size_may_be(part, is_admitted):
+    model = with_node("ConstantOfShape", ["size"], ["out"])
+    model.graph.node.insert(0, helper.make_node("Shape", ["numbers"], ["size"], **part))
+
+    if is_admitted:
+        assert bundle.check(onnx_files.linear_bundle(model)).name == "test"
+    else:
+        assert refusal_of(model).code == "unbounded"
+
+
 def test_old_opset_is_refused():
     model = onnx_files.linear_model()
     model.opset_import[0].version = 7

@@ -74,6 +74,27 @@ def test_a_bare_model_is_uploaded_with_its_manifest(model_owner, signed_in):
     assert ModelVersion.objects.get().bundle.state == "ready"
 
 
+def test_what_is_here_already_is_told_with_a_link_and_not_as_a_refusal(model_owner, signed_in):
+    stream, export = streams.bare(classes=("other", "virginica")), exports.export("torch_one_row")
+    client = signed_in(model_owner)
+    for _ in range(2):
+        parts = {
+            "file": given("net.onnx", export.graph),
+            "manifest": given("net.json", json.dumps(export.manifest).encode()),
+        }
+        upload(client, stream, **parts)
+        checking.check_batch()
+
+    for page in ("models_uploads", "models"):
+        shown = content(client.get(reverse(page, args=[stream.slug])))
+        link = reverse("models_card", args=[stream.slug, 1])
+        assert f'This is <a href="{link}">model 1</a>, which is here already.' in shown
+        assert "badge-glyph tone-red" not in shown
+    upload_page = content(client.get(reverse("models_uploads", args=[stream.slug])))
+    assert upload_page.count("Upload a model") == 1
+    assert client.get(link).status_code == 200
+
+
 @pytest.mark.parametrize(
     ("fields", "said"),
     [

@@ -51,6 +51,9 @@ def receive(*, stream: Stream, files: Mapping[str, bytes], by: Actor, name: str 
     check_role(by, stream, Role.MODEL_OWNER)
     with refusals():
         described = _fitting(stream, files)
+        if inference_client.is_bundle(files) and list(described.classes) != list(stream.classes):
+            # It may serve another stream as it is.
+            files = inference_client.in_another_order(files)
     digest = inference_client.digest(files)
     lock(stream)
     if not Bundle.objects.filter(pk=digest, state__in=[State.READY, State.CHECKING]).exists():
@@ -79,7 +82,7 @@ def receive(*, stream: Stream, files: Mapping[str, bytes], by: Actor, name: str 
 def settle(*, version: ModelVersion, result: "GateResult", files: Mapping[str, bytes]) -> None:
     """Write the gate's answer on an uploaded version: ready to be rolled out, or refused with the reason.
 
-    What was another's export becomes the bundle that the gate made of it.
+    What was another's export, or had its classes in another order, becomes the bundle that the gate made of it.
     """
     stream = version.stream
     lock(stream)
@@ -92,7 +95,7 @@ def settle(*, version: ModelVersion, result: "GateResult", files: Mapping[str, b
         fit.check(stream, classes=manifest.classes, columns=manifest.columns)
         bundle = _become(version, files, manifest, result)
     except DomainError as refusal:
-        _refuse(version, str(refusal), code=refusal.code)
+        _refuse(version, refusal)
         return
     version.bundle = bundle
     versions.registered(version, manifest, by=SYSTEM)
@@ -106,7 +109,7 @@ def _become(version: ModelVersion, files: Mapping[str, bytes], manifest: "Manife
         return bundle
     twin = ModelVersion.objects.filter(stream=version.stream, bundle=bundle).first()
     if twin is not None:
-        raise Invalid(f"This is model {twin.number} already.", code="already_registered")
+        raise Invalid(f"This is model {twin.number} already.", code="already_registered", same_as=twin.number)
     ModelVersion.objects.filter(pk=version.pk).update(bundle=bundle)
     if not uploaded.model_versions.exists():
         uploaded.chunks.all().delete()
@@ -114,28 +117,33 @@ def _become(version: ModelVersion, files: Mapping[str, bytes], manifest: "Manife
     return bundle
 
 
-def _refuse(version: ModelVersion, reason: str, *, code: str) -> None:
-    bundle = version.bundle
+def _refuse(version: ModelVersion, refusal: DomainError) -> None:
+    bundle, reason = version.bundle, str(refusal)
     assert bundle is not None, "only bundles are uploaded"
+    manifest = dict(bundle.manifest)
+    if same_as := refusal.details.get("same_as"):
+        # Of this stream: in another the same upload may be another version.
+        manifest["same_as"] = {str(version.stream_id): same_as}
     refused = Bundle.objects.filter(pk=bundle.pk, state=State.CHECKING).update(
-        state=State.REFUSED, refusal=reason[:MAX_REFUSAL] or "Refused."
+        state=State.REFUSED,
+        refusal=reason[:MAX_REFUSAL] or "Refused.",
+        manifest=manifest,
     )
     if refused:
         # The reason is kept, the refused files are not.
         bundle.chunks.all().delete()
-    payload = {"number": version.number, "bundle": bundle.digest, "code": code, "reason": reason[:MAX_REFUSAL]}
+    payload = {"number": version.number, "bundle": bundle.digest, "code": refusal.code, "reason": reason[:MAX_REFUSAL]}
     happened(version.stream, "model_version.refused", by=SYSTEM, payload=payload)
 
 
 def _fitting(stream: Stream, files: Mapping[str, bytes]) -> "Manifest | Declaration":
     described = inference_client.described(files)
-    is_bundle = inference_client.is_bundle(files)
     fit.check(
         stream,
         # A bare model need not name its classes: they are then the stream's.
         classes=described.classes or stream.classes,
         columns=described.columns,
-        is_ordered=is_bundle,
+        is_ordered=False,  # the gate brings them into the stream's order
     )
     return described
 

@@ -79,6 +79,12 @@ class ModelVersion(models.Model):
     def __str__(self) -> str:
         return f"{self.stream} v{self.number}"
 
+    @property
+    def same_as(self) -> int | None:
+        """The number of the stream's version that this upload turned out to be."""
+        told = self.bundle.manifest.get("same_as", {}) if self.bundle else {}
+        return told.get(str(self.stream_id))
+
 
 class Rollout(models.Model):
     """Which model versions serve a stream; an immutable generation, the stream points at the live one."""
