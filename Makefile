@@ -16,7 +16,7 @@ BROWSERS := chromium chromium-browser google-chrome google-chrome-stable
 export UV_SYSTEM_CERTS ?= 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help install gpu up demo test check bench models docs format coverage browser lock vendor hooks clean reset
+.PHONY: help install gpu up demo test check bench models simulate trials docs format coverage browser lock vendor hooks clean reset
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 12
@@ -64,6 +64,12 @@ bench: install ## Measures and compares: JSON per sample, a table of ratios (ARG
 
 models: install ## Trains on four public data sets and writes docs/reference/models.md (ARGS='--data DIR')
 	$(RUN) -m bench.models $(ARGS)
+
+simulate: install ## The gate's statistics where the truth is known; writes docs/reference/simulations.md (ARGS=…)
+	$(RUN) -m bench.simulate $(ARGS)
+
+trials: install ## Whole deployments on public data sets; writes docs/reference/trials.md (ARGS='--data DIR')
+	$(RUN) -m bench.trials $(ARGS)
 
 coverage: install browser ## Every test, with the lines that none of them runs
 	$(BIN)/coverage run -m pytest $(ARGS)

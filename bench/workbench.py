@@ -60,6 +60,7 @@ class Workbench:
     @cached_property
     def stream(self) -> "Stream":
         """The demo's stream with its model and policy: what a new installation shows."""
+        from reviewapp.gating.actions import activation
         from reviewapp.monitoring.demo.plans import PLANS
         from reviewapp.registry.actions import policies, streams, versions
         from reviewapp.registry.actors import SYSTEM
@@ -76,7 +77,7 @@ class Workbench:
             by=SYSTEM,
         )
         versions.roll_out(primary=versions.register_bundle(stream=stream, files=self.demo.files, by=SYSTEM), by=SYSTEM)
-        policies.activate(policy=policies.draft(stream=stream, body=dict(plan.policy), by=SYSTEM), by=SYSTEM)
+        activation.activate(policy=policies.draft(stream=stream, body=dict(plan.policy), by=SYSTEM), by=SYSTEM)
         stream.refresh_from_db()
         return stream
 

@@ -9,12 +9,25 @@ import tempfile
 from pathlib import Path
 
 VENDOR = Path(__file__).resolve().parent.parent / "static" / "vendor"
+# name → version, licence, file in the package → file here
 PACKAGES = {
     "@tabler/core": (
         "1.6.1",
+        "MIT",
         {"dist/css/tabler.min.css": "tabler.min.css", "dist/js/tabler.min.js": "tabler.min.js"},
     ),
-    "@tabler/icons": ("3.48.0", {"LICENSE": "LICENSE-tabler.txt"}),
+    "@tabler/icons": ("3.48.0", "MIT", {"LICENSE": "LICENSE-tabler.txt"}),
+    # The build without maps, graphs and the like: lines, bars, points, marks and tooltips.
+    "echarts": (
+        "6.1.0",
+        "Apache-2.0",
+        {
+            "dist/echarts.common.min.js": "echarts.common.min.js",
+            "LICENSE": "LICENSE-echarts.txt",
+            "NOTICE": "NOTICE-echarts.txt",
+            "licenses/LICENSE-d3": "LICENSE-echarts-d3.txt",
+        },
+    ),
 }
 # The maps are not copied, and a dangling reference stops hashed static storage.
 SOURCE_MAP = re.compile(rb"\s*(?://|/\*)# sourceMappingURL=\S+?(?:\s*\*/)?\s*\Z")
@@ -50,7 +63,7 @@ def main() -> None:
     entries = []
     names = sorted(set((VENDOR / "icons.txt").read_text(encoding="utf-8").split()))
     with tempfile.TemporaryDirectory() as scratch:
-        for name, (version, files) in PACKAGES.items():
+        for name, (version, licence, files) in PACKAGES.items():
             package = unpack(name, version, Path(scratch))
             contents = {file: SOURCE_MAP.sub(b"\n", (package / source).read_bytes()) for source, file in files.items()}
             if name == "@tabler/icons":
@@ -58,7 +71,7 @@ def main() -> None:
             for file, content in contents.items():
                 (VENDOR / file).write_bytes(content)
                 digest = hashlib.sha256(content).hexdigest()
-                entries.append({"name": name, "version": version, "licence": "MIT", "file": file, "sha256": digest})
+                entries.append({"name": name, "version": version, "licence": licence, "file": file, "sha256": digest})
     (VENDOR / "manifest.json").write_text(json.dumps(entries, indent=2) + "\n", encoding="utf-8")
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from inference.predict import Predictions
     from inference.resemblance import Resemblance
     from inference.training.demo import DemoRows, TrainedDemo
+    from inference.training.parts import Later
     from inference.training.run import Trained
     from inference.upload_gate import GateResult
 
@@ -237,6 +238,16 @@ def train(path: "Path", *, say: "Callable[[str], None]", **task: Any) -> "Traine
     from inference.training import run
 
     return run.train(path, run.Task(**task), say=say)
+
+
+def divide(path: "Path", early: "Path", *, target: str, time: str, share: float) -> "tuple[Path, Later]":
+    """The first `share` of a file's rows as a file to train on below `early`, and the later rows.
+
+    Raises TrainingRefused.
+    """
+    from inference.training import parts
+
+    return parts.divide(path, early, target_column=target, time=time, share=share)
 
 
 def training_steps() -> int:

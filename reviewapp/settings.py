@@ -210,6 +210,9 @@ SPECTACULAR_SETTINGS = {
         "EndpointState": "reviewapp.webhooks.models.Endpoint.State",
         "DeliveryState": "reviewapp.webhooks.models.Delivery.State",
         "ModelKind": "reviewapp.registry.models.ModelVersion.Kind",
+        "PolicyState": "reviewapp.registry.models.PolicyVersion.State",
+        "BackTestState": "reviewapp.gating.models.BackTest.State",
+        "Route": [("auto", "auto"), ("review", "review")],
     },
 }
 # Limits of one request; a single case is capped at MAX_CASE_BYTES by the parser.

@@ -13,7 +13,19 @@ from numpy.typing import NDArray
 
 from inference.decode import Decoder, Feeds
 from inference.manifest import Manifest
-from inference.training import candidates, columns, dates, features, images, leaks, onnx_graph, source, split, target
+from inference.training import (
+    candidates,
+    columns,
+    dates,
+    features,
+    halves,
+    images,
+    leaks,
+    onnx_graph,
+    source,
+    split,
+    target,
+)
 from inference.training.assemble import Fitted, Held, assemble
 from inference.training.calibration import Beta, Calibration, Temperature
 from inference.training.candidates import Candidate, Scores
@@ -125,6 +137,7 @@ def _understood(read: source.Source, task: Task) -> _Data:
     ):
         for name in filter(None, names):
             read.field(name, option=option)
+    read, kept_out = halves.trainable(read, target=task.target)
     read, note = target.answered(read, task.target)
     answers = target.answers(read, task.target, classes=task.classes)
     if task.id:
@@ -140,7 +153,7 @@ def _understood(read: source.Source, task: Task) -> _Data:
     # Whatever the model was fitted, chosen or calibrated on has shaped it.
     shaping = np.concatenate([parts.training, parts.tuning])
     cutoff = float(seconds[shaping].max()) if seconds is not None else None
-    return _Data(read, found, answers, parts, [note] if note else [], span, cutoff)
+    return _Data(read, found, answers, parts, [one for one in (kept_out, note) if one], span, cutoff)
 
 
 def _check_ids(read: source.Source, name: str) -> None:

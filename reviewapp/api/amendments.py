@@ -17,7 +17,7 @@ from reviewapp.api.idempotency import idempotent
 from reviewapp.api.inputs import Input, checked
 from reviewapp.api.openapi import PROBLEM, Problem
 from reviewapp.cases.actions import labelling, reopening
-from reviewapp.cases.submissions import parse_features
+from reviewapp.cases.submissions import parse_features, parse_moment
 from reviewapp.domain.errors import DomainError
 from reviewapp.registry.contracts import contract_of
 
@@ -33,6 +33,9 @@ class PreconditionRequired(DomainError):
 
 class AmendBody(Input):
     features = serializers.DictField(help_text="The whole input, as the stream's contract says.")
+    observed_at = serializers.CharField(
+        required=False, allow_null=True, help_text="When the new input was observed, with its zone."
+    )
 
 
 class OutcomeBody(Input):
@@ -71,6 +74,7 @@ class InputView(ApiView):
             case_id=case_id,
             generation=generation,
             features=features,
+            observed_at=parse_moment(body.get("observed_at")),
             by=self.actor,
             traceparent=traceparent_of(request),
         )

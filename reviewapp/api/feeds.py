@@ -33,9 +33,10 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\x00")
 
 _ROWS = """
 SELECT xid::text, id, type, payload, created_at FROM events_event
-WHERE stream_id = %s AND type = ANY(%s) AND xid < pg_snapshot_xmin(pg_current_snapshot())
-    AND (xid, id) > (%s::text::xid8, %s::uuid)
-ORDER BY xid, id LIMIT %s
+WHERE stream_id = %(stream)s AND type = ANY(%(types)s) AND xid < pg_snapshot_xmin(pg_current_snapshot())
+    AND (xid, id) > (%(xid)s::text::xid8, %(id)s::uuid)
+    AND (%(half)s::text IS NULL OR convert_from(payload, 'UTF8')::json #>> '{label,half}' = %(half)s)
+ORDER BY xid, id LIMIT %(limit)s
 """
 _START = (0, UUID(int=0))
 
@@ -97,20 +98,27 @@ _PARAMETERS = [
 ]
 
 
+_HALF = OpenApiParameter(
+    "half",
+    enum=Label.Half.values,
+    description="train: labels that may train a model; certify: those kept to certify it. Both unless told.",
+)
+
+
 class _Feed(ApiView):
     types: ClassVar[Sequence[str]]
     part: ClassVar[str]
     columns: ClassVar[Sequence[str]]
     is_stopped_by_hold: ClassVar[bool] = False
 
-    def serve(self, request: Request, slug: str) -> Any:
+    def serve(self, request: Request, slug: str, *, half: str | None = None) -> Any:
         stream = self.stream(slug)
         kind = choice_of(request, "format", FORMATS) or "json"
         limit = limit_of(request, default=DEFAULT_LIMIT, most=MAX_LIMIT)
         text = request.query_params.get("after")
         after = decode(text, position, UUID, name="after") if text else _START
         stopped = self.is_stopped_by_hold and is_held(stream, Hold.Scope.DELIVERIES)
-        rows = [] if stopped else self._rows(stream, after, limit + 1)
+        rows = [] if stopped else self._rows(stream, after, limit + 1, half=half)
         cursor = encode(*(rows[:limit][-1][:2] if rows else after))
         items = [self._item(row) for row in rows[:limit]]
         has_more = len(rows) > limit
@@ -124,9 +132,10 @@ class _Feed(ApiView):
             _table(items, self.columns), content_type="text/csv; charset=utf-8; header=present", headers=headers
         )
 
-    def _rows(self, stream: Stream, after: tuple[Any, ...], limit: int) -> list[tuple[Any, ...]]:
+    def _rows(self, stream: Stream, after: tuple[Any, ...], limit: int, *, half: str | None) -> list[tuple[Any, ...]]:
+        values = {"stream": str(stream.pk), "types": list(self.types), "xid": str(after[0]), "id": after[1]}
         with connection.cursor() as cursor:
-            cursor.execute(_ROWS, [str(stream.pk), list(self.types), str(after[0]), after[1], limit])
+            cursor.execute(_ROWS, {**values, "half": half, "limit": limit})
             return cursor.fetchall()
 
     def _item(self, row: tuple[Any, ...]) -> dict[str, Any]:
@@ -164,10 +173,15 @@ class LabelsView(_Feed):
         *("inclusion_probability", "half", "predicted", "confidence", "model_version"),
     )
 
-    @extend_schema(operation_id="label_feed", parameters=_PARAMETERS, responses=_page_of(LabelItem, "LabelFeed"))
+    @extend_schema(
+        operation_id="label_feed", parameters=[*_PARAMETERS, _HALF], responses=_page_of(LabelItem, "LabelFeed")
+    )
     def get(self, request: Request, stream: str) -> Any:
-        """The stream's labels since a cursor; a later label of a case supersedes the ones before."""
-        return self.serve(request, stream)
+        """The stream's labels since a cursor; a later label of a case supersedes the ones before.
+
+        Train with `half=train` alone: a label that trained a model proves nothing about it.
+        """
+        return self.serve(request, stream, half=choice_of(request, "half", Label.Half.values))
 
 
 def _lines(items: Iterable[Mapping[str, Any]]) -> bytes:

@@ -2,8 +2,11 @@ from django.urls import URLPattern, path, re_path
 
 from reviewapp.api import (
     amendments,
+    back_tests,
+    breakers,
     bulk,
     cases,
+    certificates,
     comparisons,
     deliveries,
     docs,
@@ -13,9 +16,11 @@ from reviewapp.api import (
     exports,
     feeds,
     model_versions,
+    policies,
     replays,
     reviews,
     rollouts,
+    rule_previews,
     similar,
     streams,
 )
@@ -25,6 +30,8 @@ app_name = "api"
 _stream = "streams/<slug:stream>"
 _case = "cases/<uuid:case_id>"
 _review = "reviews/<uuid:review_id>"
+_policy = f"{_stream}/policies/<int:number>"
+_back_test = f"{_stream}/back-tests/<uuid:back_test_id>"
 _endpoint = "endpoints/<uuid:endpoint_id>"
 
 urlpatterns: list[URLPattern] = [
@@ -38,7 +45,25 @@ urlpatterns: list[URLPattern] = [
     path(f"{_stream}/cases/bulk", bulk.BulkView.as_view(), name="cases-bulk"),
     path(f"{_stream}/model-versions", model_versions.ModelVersionsView.as_view(), name="model-versions"),
     path(f"{_stream}/model-versions/<int:number>", model_versions.ModelVersionView.as_view(), name="model-version"),
+    path(f"{_stream}/model-versions/<int:number>/history", certificates.HistoryView.as_view(), name="history"),
+    path(f"{_stream}/certificates", certificates.CertificatesView.as_view(), name="certificates"),
+    path(f"{_stream}/parity", certificates.ParityView.as_view(), name="parity"),
+    path(f"{_stream}/breakers", breakers.BreakersView.as_view(), name="breakers"),
+    path(f"{_stream}/breakers/<path:answer>/rearm", breakers.RearmView.as_view(), name="breaker-rearm"),
+    path(f"{_stream}/breakers/<path:answer>/recall", breakers.ClassRecallView.as_view(), name="breaker-recall"),
     path(f"{_stream}/rollouts", rollouts.RolloutsView.as_view(), name="rollouts"),
+    path(f"{_stream}/policies", policies.PoliciesView.as_view(), name="policies"),
+    path(f"{_stream}/policies/preview-rule", rule_previews.RulePreviewView.as_view(), name="policy-preview-rule"),
+    path(_policy, policies.PolicyView.as_view(), name="policy"),
+    path(f"{_policy}/propose", policies.ProposeView.as_view(), name="policy-propose"),
+    path(f"{_policy}/approve", policies.ApproveView.as_view(), name="policy-approve"),
+    path(f"{_policy}/send-back", policies.SendBackView.as_view(), name="policy-send-back"),
+    path(f"{_policy}/activate", policies.ActivateView.as_view(), name="policy-activate"),
+    path(f"{_policy}/roll-back", policies.RollBackView.as_view(), name="policy-roll-back"),
+    path(f"{_policy}/back-tests", back_tests.PolicyBackTestsView.as_view(), name="policy-back-tests"),
+    path(_back_test, back_tests.BackTestView.as_view(), name="back-test"),
+    path(f"{_back_test}/cancel", back_tests.CancelView.as_view(), name="back-test-cancel"),
+    path(f"{_back_test}/changes", back_tests.ChangesView.as_view(), name="back-test-changes"),
     path(f"{_stream}/comparison", comparisons.ComparisonView.as_view(), name="comparison"),
     path(f"{_stream}/decisions", feeds.DecisionsView.as_view(), name="decisions"),
     path(f"{_stream}/labels", feeds.LabelsView.as_view(), name="labels"),

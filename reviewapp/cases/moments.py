@@ -1,6 +1,9 @@
-"""Ids follow time (UUID 7): a moment bounds a walk over a primary key, where no index by time is needed."""
+"""Moments in ids and manifests.
 
-from datetime import datetime, timedelta
+Ids follow time (UUID 7): a moment bounds a walk over a primary key, where no index by time is needed.
+"""
+
+from datetime import UTC, datetime, time, timedelta
 from uuid import UUID
 
 # The ids are drawn by the clocks of the processes that write, the moments by the database's.
@@ -11,3 +14,14 @@ def first_id_at(moment: datetime) -> UUID:
     """No row written at the moment or later has a smaller id, as long as the clocks agree within five minutes."""
     milliseconds = int((moment - CLOCKS_APART).timestamp() * 1000)
     return UUID(int=milliseconds << 80)
+
+
+def moment_of(written: object) -> datetime | None:
+    """A time as a manifest gives it; a day alone means all of it, and no time zone UTC."""
+    try:
+        moment = datetime.fromisoformat(str(written))
+    except ValueError:
+        return None
+    if len(str(written)) <= len("2026-01-01"):
+        moment = datetime.combine(moment, time.max)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -4,8 +4,14 @@ from collections.abc import Sequence
 
 from reviewapp.cases.models import Review
 
-# These say nothing of what the model answered or how sure it was. That a case is audited would: it was sure.
-NEUTRAL = frozenset({"no_policy", "held", "scoring_failed", "model_unavailable"})
+# These say nothing of what the model answered or how sure it was. That a case is audited, or came too late for the cap,
+# would: the model was sure. A rule may look at the answer, so no rule is told.
+NEUTRAL = frozenset(
+    {
+        *("no_policy", "held", "scoring_failed", "model_unavailable"),
+        *("missing_feature", "stale_features", "out_of_range"),
+    }
+)
 UNSEEN = {"code": "unseen", "sentence": "People answer this case without knowing what the model says."}
 REOPENED = {"code": "reopened", "sentence": "The case was decided before and has been reopened."}
 

@@ -7,7 +7,7 @@ were settled otherwise are set beside it.
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, time
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +17,7 @@ from django.db.models.functions import Cast
 
 from reviewapp.cases import nearest
 from reviewapp.cases.models import Case, CaseInput, Embedding, Prediction, VectorBuild
+from reviewapp.cases.moments import moment_of
 from reviewapp.cases.nearest import Filters, Place, Precedent
 from reviewapp.domain import diversity
 
@@ -115,18 +116,7 @@ def _place(case: Case, prediction: Prediction | None) -> Place | None:
     if vector is None:
         return None
     cut_off = bundle.manifest.get("lineage", {}).get("training_cut_off")
-    return Place(case.pk, case.stream_id, bundle.digest, vector, trained_until=_moment(cut_off))
-
-
-def _moment(written: object) -> datetime | None:
-    """A time as a manifest gives it; a day alone means all of it."""
-    try:
-        moment = datetime.fromisoformat(str(written))
-    except ValueError:
-        return None
-    if len(str(written)) <= len("2026-01-01"):
-        moment = datetime.combine(moment, time.max)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return Place(case.pk, case.stream_id, bundle.digest, vector, trained_until=moment_of(cut_off))
 
 
 def _chosen(found: Sequence[Precedent], space: str, *, limit: int) -> list[tuple[Precedent, int]]:

@@ -54,7 +54,7 @@ def parse(body: Any, *, stream: Stream, contract: Contract | None) -> Submission
     context = body.get("context") if body.get("context") is not None else {}
     if not isinstance(context, dict):
         raise _invalid("context", "wrong_type", "“context” must be an object.")
-    observed_at = _moment(body.get("observed_at"))
+    observed_at = parse_moment(body.get("observed_at"))
     model, probabilities = _prediction(body.get("prediction"), stream)
     content = {
         "external_id": external_id,
@@ -94,7 +94,8 @@ def _external_id(value: Any) -> str:
     return text
 
 
-def _moment(value: Any) -> datetime | None:
+def parse_moment(value: Any) -> datetime | None:
+    """When the input was observed, with its zone; None where upstream does not say."""
     if value is None:
         return None
     try:

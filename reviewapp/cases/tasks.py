@@ -4,7 +4,17 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from reviewapp.cases.actions import checking, embedding, explaining, replaying, scoring, shadowing, warming
+from reviewapp.cases.actions import (
+    back_testing,
+    checking,
+    embedding,
+    explaining,
+    replaying,
+    scoring,
+    shadowing,
+    warming,
+)
+from reviewapp.cases.actions.back_testing import BACK_TEST_TASK
 from reviewapp.cases.actions.checking import CHECK_TASK
 from reviewapp.cases.actions.intake import INFERENCE_TASK
 from reviewapp.cases.actions.replaying import REPLAY_TASK
@@ -67,3 +77,9 @@ def drain_replays(**_: Any) -> None:
 def drain_checks(**_: Any) -> None:
     """Check the models that were uploaded."""
     drain(CHECK_TASK, checking.check_batch)
+
+
+@task(name=BACK_TEST_TASK)
+def run_back_tests(**_: Any) -> None:
+    """Replay policy versions on past periods."""
+    drain(BACK_TEST_TASK, back_testing.run_waiting)

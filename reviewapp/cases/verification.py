@@ -68,6 +68,23 @@ WHERE (CASE WHEN e.type = 'endpoint.pinged' THEN e.subject = 'endpoint:' || n.id
   AND e.id NOT IN ({_UNDONE} UNION ALL {_UNDONE_ANSWER})
 """  # noqa: S608 our own parts
 
+# What the ledger's events said last of each entry, beside the entry itself.
+_UNTOLD_EVIDENCE = """
+SELECT coalesce(l.case_id::text, told.said ->> 'case') FROM (
+    SELECT DISTINCT ON (said ->> 'model_version', said ->> 'case') type, said FROM (
+        SELECT type, created_at, id, convert_from(payload, 'UTF8')::jsonb AS said FROM events_event
+        WHERE type IN ('evidence.recorded', 'evidence.withdrawn')) every
+    ORDER BY said ->> 'model_version', said ->> 'case', created_at DESC, id DESC) told
+FULL JOIN gating_ledgerentry l
+    ON l.model_version_id::text = told.said ->> 'model_version' AND l.case_id::text = told.said ->> 'case'
+WHERE CASE WHEN l.id IS NULL THEN told.type = 'evidence.recorded'
+    ELSE told.type IS DISTINCT FROM 'evidence.recorded' OR l.class IS DISTINCT FROM told.said ->> 'class'
+        OR l.truth IS DISTINCT FROM told.said ->> 'truth'
+        OR l.confidence IS DISTINCT FROM (told.said ->> 'confidence')::float8
+        OR l.inclusion_probability IS DISTINCT FROM (told.said ->> 'inclusion_probability')::float8
+        OR l.least_probability IS DISTINCT FROM (told.said ->> 'least_probability')::float8 END
+"""
+
 
 def _chain(table: str) -> str:
     return (
@@ -150,6 +167,11 @@ CHECKS = (
         "SELECT r.id FROM cases_review r WHERE r.state = 'done' AND NOT EXISTS (SELECT 1 FROM cases_verdict v "
         "JOIN cases_label l ON l.verdict_id = v.id AND l.case_id = r.case_id "
         "WHERE v.review_id = r.id AND v.status = 'counted')",
+    ),
+    Check(
+        "evidence_event",
+        "every entry of the ledger is what its last event says, and every entry that an event told of is there",
+        _UNTOLD_EVIDENCE,
     ),
     Check(
         "event_sequence",

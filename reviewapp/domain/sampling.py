@@ -4,6 +4,8 @@ import hashlib
 from dataclasses import dataclass
 from uuid import UUID
 
+from reviewapp.domain.policy import AuditRule
+
 _SCALE = 2.0**-64
 
 
@@ -34,3 +36,19 @@ def draw(key: bytes, case_id: UUID) -> Coins:
         rollout=_coin(key, b"rollout", case_id),
         half=_coin(key, b"half", case_id),
     )
+
+
+def draw_second(key: bytes, case_id: UUID) -> float:
+    """A case's coin for the second reading of an audit that agrees; drawn when it is asked for."""
+    return _coin(key, b"second", case_id)
+
+
+def rate_of_day(*, automatic_per_day: float, rule: AuditRule, doubts: bool = False) -> float:
+    """The share of a class's automatic decisions to audit, from how many a day has; the ceiling where it had none.
+
+    `doubts`: the class's breaker doubts it, and its audits are multiplied to know soon.
+    """
+    if automatic_per_day <= 0:
+        return rule.ceiling
+    rate = min(max(rule.expected_per_day / automatic_per_day, rule.floor), rule.ceiling)
+    return min(rate * rule.amber_factor, rule.ceiling) if doubts else rate

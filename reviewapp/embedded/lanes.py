@@ -7,6 +7,7 @@ from datetime import timedelta
 from django.db import connection
 
 from reviewapp.cases.actions import (
+    back_testing,
     checking,
     claims,
     embedding,
@@ -94,6 +95,12 @@ LANES = (
         crew="jobs",
         is_due=recalls.is_due,
         drain=lambda: slice_of(unsending.recall_batch),
+    ),
+    Lane(
+        task=back_testing.BACK_TEST_TASK,
+        crew="jobs",
+        is_due=back_testing.is_due,
+        drain=lambda: slice_of(back_testing.run_waiting),
     ),
     Lane(task=JOBS_TASK, crew="jobs", is_due=jobs.any_due, drain=jobs.run_due),
 )

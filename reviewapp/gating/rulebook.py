@@ -1,6 +1,8 @@
 """What governs a stream at this moment: its rollout, policy, audit rates and holds, read in one go."""
 
-from dataclasses import dataclass, replace
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property, lru_cache
 from uuid import UUID
@@ -9,7 +11,8 @@ import msgspec
 from django.db import DEFAULT_DB_ALIAS
 from django.db.models import Q
 
-from reviewapp.domain.gate import Policy, ReviewMode
+from reviewapp.domain.gate import ReviewMode
+from reviewapp.domain.policy import Policy
 from reviewapp.gating.models import Hold
 from reviewapp.registry.models import Stream
 from reviewapp.registry.policies import read_body
@@ -17,8 +20,20 @@ from reviewapp.writing import execute, together
 
 
 @dataclass(frozen=True)
+class Standing:
+    """What the evidence on one model version says today: certified thresholds, their certificates, audit rates."""
+
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+    certificates: Mapping[str, str] = field(default_factory=dict)
+    audit_rates: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Rulebook:
-    """A stream's rules as of one transaction; `read_at` is the database's time when the lock was held."""
+    """A stream's rules as of one transaction; `read_at` is the database's time when the lock was held.
+
+    standings: by the id of the model version. open_breakers: pairs of class and segment, “” for the whole class.
+    """
 
     stream: Stream
     read_at: datetime
@@ -27,10 +42,42 @@ class Rulebook:
     policy_number: int | None
     policy: Policy | None
     is_held: bool
+    standings: Mapping[str, Standing] = field(default_factory=dict)
+    open_breakers: frozenset[tuple[str, str]] = frozenset()
 
     @cached_property
     def review_mode(self) -> ReviewMode:
         return ReviewMode(self.stream.review_mode)
+
+    def policy_for(self, model_version_id: UUID) -> Policy | None:
+        """The policy as it stands for one model version: what is set by hand goes before what is certified."""
+        if model_version_id not in self._policies:
+            self._policies[model_version_id] = self._merged(self.standings.get(str(model_version_id)))
+        return self._policies[model_version_id]
+
+    @cached_property
+    def _policies(self) -> dict[UUID, Policy | None]:
+        return {}
+
+    def _merged(self, standing: Standing | None) -> Policy | None:
+        policy = self.policy
+        if policy is None or (standing is None and policy.thresholds.keys() <= policy.audit_rates.keys()):
+            return policy
+        standing = standing or Standing()
+        proven = {
+            name: threshold
+            for name, threshold in standing.thresholds.items()
+            if name in policy.promises and name not in policy.thresholds
+        }
+        thresholds = {**proven, **policy.thresholds}
+        # What may act is audited: as much as the policy allows, until the day has a rate of its own.
+        unset = dict.fromkeys(thresholds, policy.audit.ceiling)
+        return replace(
+            policy,
+            thresholds=thresholds,
+            audit_rates={**unset, **standing.audit_rates, **policy.audit_rates},
+            certificates={name: standing.certificates[name] for name in proven},
+        )
 
 
 # What ruling needs; the rest of the row is read when somebody asks for it.
@@ -42,8 +89,13 @@ _LOCK = f"SELECT {', '.join(_STREAM_FIELDS)} FROM registry_stream WHERE id = %s 
 # A statement of its own: what it reads must be younger than the lock that was waited for.
 _RULES = """
 SELECT clock_timestamp(), p.id, p.number, p.body::text,
-    (SELECT json_object_agg(r.class, r.rate)::text FROM gating_auditrate r
+    (SELECT json_agg(json_build_array(r.model_version_id, r.class, r.rate))::text FROM gating_auditrate r
      WHERE r.stream_id = %(stream)s AND r.day = (clock_timestamp() AT TIME ZONE 'UTC')::date),
+    (SELECT json_agg(json_build_array(c.model_version_id, c.scope, c.threshold, c.id))::text FROM gating_certificate c
+     WHERE c.stream_id = %(stream)s AND c.voided_at IS NULL AND c.state = 'certified'
+       AND (c.expires_at IS NULL OR c.expires_at > clock_timestamp())),
+    (SELECT json_agg(json_build_array(b.class, b.segment))::text FROM gating_breaker b
+     WHERE b.stream_id = %(stream)s AND b.state = 'open'),
     EXISTS (SELECT 1 FROM gating_hold h WHERE (h.stream_id = %(stream)s OR h.stream_id IS NULL)
             AND h.scope IN ('automation', 'all') AND h.lifted_at IS NULL)
 FROM (SELECT 1) one
@@ -62,19 +114,28 @@ def read_locked(stream_id: UUID) -> Rulebook:
         rules = execute(_RULES, {"stream": stream_id})
     (stream_row,), (rules_row,) = locked.fetchall(), rules.fetchall()
     stream = Stream.from_db(DEFAULT_DB_ALIAS, _STREAM_FIELDS, stream_row)
-    read_at, policy_id, number, body, rates, is_stopped = rules_row
-    policy = _policy(body) if body else None
-    if policy and rates:
-        policy = replace(policy, audit_rates={**policy.audit_rates, **msgspec.json.decode(rates)})
+    read_at, policy_id, number, body, rates, certificates, breakers, is_stopped = rules_row
     return Rulebook(
         stream=stream,
         read_at=read_at,
         rollout_id=stream.live_rollout_id,
         policy_version_id=policy_id,
         policy_number=number,
-        policy=policy,
+        policy=_policy(body) if body else None,
         is_held=is_stopped,
+        standings=_standings(rates, certificates) if rates or certificates else {},
+        open_breakers=frozenset(map(tuple, msgspec.json.decode(breakers))) if breakers else frozenset(),
     )
+
+
+def _standings(rates: str | None, certificates: str | None) -> dict[str, Standing]:
+    found: dict[str, Standing] = defaultdict(lambda: Standing({}, {}, {}))
+    for version, name, rate in msgspec.json.decode(rates or "[]"):
+        found[version].audit_rates[name] = rate  # type: ignore[index]  # a dict, made above
+    for version, name, threshold, id_ in msgspec.json.decode(certificates or "[]"):
+        found[version].thresholds[name] = threshold  # type: ignore[index]
+        found[version].certificates[name] = id_  # type: ignore[index]
+    return dict(found)
 
 
 @lru_cache(maxsize=64)

@@ -10,8 +10,19 @@ from django.apps import apps
 from django.contrib.sessions.backends.db import SessionStore
 from django.db import connection
 
-from reviewapp.cases.actions import caching, guards, retired_spaces, shadowing, spaces
-from reviewapp.monitoring import alerts, heartbeats, metrics
+from reviewapp.cases.actions import (
+    audit_rates,
+    caching,
+    certifying,
+    evidence,
+    guards,
+    overdue,
+    retired_spaces,
+    shadowing,
+    spaces,
+)
+from reviewapp.gating.actions import breakers
+from reviewapp.monitoring import alerts, gate_alerts, heartbeats, metrics
 
 log = structlog.get_logger(__name__)
 
@@ -60,6 +71,13 @@ JOBS = (
     Job("shadows", timedelta(minutes=1), shadowing.drop_overdue),
     Job("vectors", timedelta(seconds=5), spaces.rebuild),
     Job("retired_vectors", timedelta(minutes=1), retired_spaces.drop),
+    Job("audit_rates", timedelta(minutes=10), audit_rates.set_rates),
+    Job("late_evidence", timedelta(minutes=5), evidence.catch_up),
+    Job("overdue_readings", timedelta(hours=1), overdue.mark_overdue),
+    Job("breakers", timedelta(seconds=30), breakers.watch_all),
+    Job("certificates", timedelta(minutes=2), certifying.look_all),
+    Job("gate_alerts", timedelta(minutes=1), gate_alerts.keep),
+    Job("promises", timedelta(hours=1), gate_alerts.keep_promises),
     Job("cached_results", timedelta(hours=1), caching.drop_old),
     Job("idempotency_keys", timedelta(hours=1), forget_idempotency_keys),
     Job("sessions", timedelta(days=1), clear_sessions),

@@ -30,6 +30,12 @@ _QUERIES: dict[str, str] = {
         "JOIN registry_modelversion v ON v.id = c.subject WHERE c.opened_at IS NOT NULL "
         "AND c.kind IN ('model_version', 'accelerator') GROUP BY v.stream_id, c.kind"
     ),
+    "reviewapp_breakers_open": (
+        "SELECT stream_id, class, count(*) FROM gating_breaker WHERE state = 'open' GROUP BY stream_id, class"
+    ),
+    "reviewapp_certificates": (
+        "SELECT stream_id, state, count(*) FROM gating_certificate WHERE voided_at IS NULL GROUP BY stream_id, state"
+    ),
     "reviewapp_result_cache_hit_share": (
         "SELECT v.stream_id, 'model_' || v.number, u.hits::float / u.lookups FROM cases_cacheuse u "
         "JOIN registry_modelversion v ON v.id = u.model_version_id WHERE u.lookups > 0"

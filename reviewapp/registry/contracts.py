@@ -29,11 +29,12 @@ class Contract:
     schema: Mapping[str, Any]
     validator: Any
     float_columns: frozenset[str]
+    whole_columns: frozenset[str]
     # The range of each column where the contract asks for numbers and nothing else; empty for every other contract.
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     def coerce(self, features: Mapping[str, Any]) -> dict[str, Any]:
-        """The features with whole numbers in float columns made floats, so that 1 and 1.0 are one content.
+        """The features with each number as its column has it, so that 1 and 1.0 are one content.
 
         Raises Invalid with one entry per wrong column.
         """
@@ -43,21 +44,25 @@ class Contract:
             merged = [entry for error in self.validator.iter_errors(features) for entry in _describe(error)]
             first = merged[0]["message"]
             raise Invalid(f"The features do not fit the contract: {first}", code="contract_violated", errors=merged)
-        floats = self.float_columns
         try:
-            return {
-                name: float(value) if type(value) is int and name in floats else value
-                for name, value in features.items()
-            }
+            return {name: self._as_declared(name, value) for name, value in features.items()}
         except OverflowError:
             errors = [
                 _entry(name, "out_of_range", f"“{name}” is too large for a number with a fraction.")
-                for name in floats & features.keys()
+                for name in self.float_columns & features.keys()
                 if abs(features[name] or 0) > sys.float_info.max
             ]
             raise Invalid(
                 f"The features do not fit the contract: {errors[0]['message']}", code="contract_violated", errors=errors
             ) from None
+
+    def _as_declared(self, name: str, value: Any) -> Any:
+        if type(value) is int and name in self.float_columns:
+            return float(value)
+        # To JSON Schema 5.0 is an integer.
+        if type(value) is float and name in self.whole_columns:
+            return int(value)
+        return value
 
     def _is_plainly_valid(self, features: Mapping[str, Any]) -> bool:
         """Whether every column is there, a float and in its range: told in a tenth of the validator's time."""
@@ -127,12 +132,14 @@ def contract_of(stream: Stream) -> Contract | None:
 def compiled(revision: UUID, number: int) -> Contract:
     """The contract of a revision, which never changes."""
     schema = StreamRevision.objects.values_list("body", flat=True).get(pk=revision)
-    floats = {
-        name
+    types = {
+        name: _types(entry.get("type"))
         for name, entry in schema.get("properties", {}).items()
-        if isinstance(entry, dict) and "number" in _types(entry.get("type"))
+        if isinstance(entry, dict)
     }
-    return Contract(number, schema, _validator(schema), frozenset(floats), _ranges(schema))
+    floats = frozenset(name for name, found in types.items() if "number" in found)
+    whole = frozenset(name for name, found in types.items() if "integer" in found) - floats
+    return Contract(number, schema, _validator(schema), floats, whole, _ranges(schema))
 
 
 _PLAIN_SCHEMA = {"$schema", "type", "properties", "required", "additionalProperties"}

@@ -1,58 +1,60 @@
 """What the body of a policy version says, checked and read."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from reviewapp.domain.errors import Invalid
-from reviewapp.domain.gate import Policy
+from reviewapp.domain.policy import AuditRule, Cap, Policy, Promise, Rule, Value
+from reviewapp.registry import policy_checks, training_values
 from reviewapp.registry.models import Stream
+from reviewapp.registry.policy_checks import Fault, fault
 
-KEYS = {"thresholds", "audit_rates", "never_automate", "novelty_floor"}
+# Those that are read as they stand.
+_PLAIN = (
+    *("novelty_floor", "is_joint", "certificate_days", "false_trips_per_year", "stale_after", "is_range_checked"),
+    *("segment", "wrong_per_thousand"),
+)
+_CHECKS: tuple[Callable[[Mapping[str, Any], Stream], list[Fault]], ...] = (
+    policy_checks.of_classes,
+    policy_checks.of_audits,
+    policy_checks.of_numbers,
+    policy_checks.of_columns,
+    policy_checks.of_rules,
+    training_values.faults,
+)
+KEYS = {
+    *("thresholds", "audit_rates", "never_automate", "promises", "audit", "required_columns", "rules", "cap", "value"),
+    *_PLAIN,
+}
 
 
 def check_body(body: Any, stream: Stream) -> None:
-    """Refuse a body that names unknown classes or holds a number out of range; every fault is named."""
+    """Refuse a body that names unknown classes or columns or holds a value out of range; every fault is named."""
     if not isinstance(body, dict):
-        raise Invalid("A policy is an object with thresholds and audit_rates.", code="policy_malformed")
-    errors = [_error(key, f"“{key}” is not part of a policy.") for key in sorted(body.keys() - KEYS)]
-    for key, low_is_open in (("thresholds", True), ("audit_rates", False)):
-        errors += _rate_errors(body.get(key, {}), key, stream, low_is_open=low_is_open)
-    never = body.get("never_automate", [])
-    if not isinstance(never, list) or not set(map(str, never)) <= set(stream.classes):
-        errors.append(_error("never_automate", f"“never_automate” lists classes of {', '.join(stream.classes)}."))
-    floor = body.get("novelty_floor")
-    if floor is not None and not _is_number(floor, 0, 1):
-        errors.append(_error("novelty_floor", "“novelty_floor” is a share between 0 and 1, or null."))
-    if errors:
-        raise Invalid(errors[0]["message"], code="policy_malformed", errors=errors)
+        raise Invalid("A policy is an object with thresholds or promises.", code="policy_malformed")
+    faults = [
+        fault(str(key), f"“{key}” is not part of a policy.", near=(str(key), KEYS))
+        for key in sorted(body.keys() - KEYS, key=str)
+    ]
+    for check in _CHECKS:
+        faults += check(body, stream)
+    if faults:
+        raise Invalid(faults[0]["message"], code="policy_malformed", errors=faults)
 
 
 def read_body(body: Mapping[str, Any]) -> Policy:
     """The gate's view of a checked body."""
+    cap, value = body.get("cap"), body.get("value")
+    plain = {key: body[key] for key in _PLAIN if key in body}
     return Policy(
         thresholds=dict(body.get("thresholds", {})),
         audit_rates=dict(body.get("audit_rates", {})),
         never_automate=frozenset(body.get("never_automate", ())),
-        novelty_floor=body.get("novelty_floor"),
+        promises={name: Promise(**promise) for name, promise in body.get("promises", {}).items()},
+        audit=AuditRule(**body.get("audit", {})),
+        required_columns=tuple(body.get("required_columns", ())),
+        rules=tuple(Rule(**rule) for rule in body.get("rules", ())),
+        cap=Cap(**cap) if cap else None,
+        value=Value(**value) if value else None,
+        **plain,
     )
-
-
-def _rate_errors(values: Any, key: str, stream: Stream, *, low_is_open: bool) -> list[dict[str, str]]:
-    if not isinstance(values, dict):
-        return [_error(key, f"“{key}” is an object of class and number.")]
-    errors = []
-    for name, value in values.items():
-        if name not in stream.classes:
-            errors.append(_error(f"{key}.{name}", f"“{name}” is no class of this stream."))
-        elif not _is_number(value, 0, 1) or (low_is_open and value <= 0):
-            bounds = "above 0 and at most 1" if low_is_open else "between 0 and 1"
-            errors.append(_error(f"{key}.{name}", f"“{key}” of “{name}” must be a number {bounds}."))
-    return errors
-
-
-def _is_number(value: Any, low: float, high: float) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
-
-
-def _error(field: str, message: str) -> dict[str, str]:
-    return {"field": field, "code": "invalid", "message": message}

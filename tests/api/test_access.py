@@ -26,9 +26,9 @@ def operations() -> list[tuple[str, str, str]]:
     for pattern in urls.urlpatterns:
         view: Any = pattern.callback.view_class if hasattr(pattern.callback, "view_class") else pattern.callback.cls
         path = str(pattern.pattern).replace("<slug:stream>", "{stream}")
-        for name in ("case_id", "review_id", "endpoint_id", "delivery_id", "replay_id"):
+        for name in ("case_id", "review_id", "endpoint_id", "delivery_id", "replay_id", "back_test_id"):
             path = path.replace(f"<uuid:{name}>", str(SOME_ID))
-        path = path.replace("<int:number>", "1")
+        path = path.replace("<int:number>", "1").replace("<path:answer>", "intact")
         found += [(method, path, scope) for method, scope in getattr(view, "scopes", {}).items()]
     return found
 

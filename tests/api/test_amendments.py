@@ -56,6 +56,7 @@ def test_an_if_match_that_is_no_generation_is_refused(api: Caller, stream: Strea
         ({"features": {"dent": 1}}, "features.tear"),
         ({}, "features"),
         ({"features": bundles.UNCLEAR, "external_id": "x"}, "external_id"),
+        ({"features": bundles.UNCLEAR, "observed_at": "yesterday"}, "observed_at"),
     ],
 )
 def test_wrong_input_is_refused_by_field(api: Caller, stream: Stream, body: object, field: str) -> None:
@@ -73,6 +74,16 @@ def test_the_same_input_again_changes_nothing(api: Caller, stream: Stream) -> No
     response = api.put(f"cases/{case.pk}/input", {"features": bundles.UNCLEAR}, If_Match="1")
 
     assert (response.status_code, response.json()["generation"]) == (200, 1)
+
+
+def test_the_same_input_observed_anew_is_an_amendment(api: Caller, stream: Stream) -> None:
+    case = cases.received(stream)
+    body = {"features": bundles.UNCLEAR, "observed_at": "2026-01-31T12:00:00+01:00"}
+
+    response = api.put(f"cases/{case.pk}/input", body, If_Match="1")
+
+    assert (response.status_code, response.json()["generation"]) == (200, 2)
+    assert case.inputs.get(generation=2).observed_at.isoformat() == "2026-01-31T11:00:00+00:00"
 
 
 def test_an_outcome_becomes_a_label(api: Caller, stream: Stream) -> None:

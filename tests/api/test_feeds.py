@@ -11,6 +11,7 @@ from django.db import connection, transaction
 
 from reviewapp.accounts.models import User
 from reviewapp.cases.actions import labelling, verdicts
+from reviewapp.cases.models import Case
 from reviewapp.gating.actions import holds
 from reviewapp.registry.actors import SYSTEM
 from reviewapp.registry.models import Stream
@@ -98,6 +99,28 @@ def test_labels_as_lines_carry_the_cursor_in_a_header(api: Caller, stream: Strea
     assert (item["case"], item["class"], item["predicted"]) == (str(case.pk), "damaged", "intact")
     following = api.get(f"streams/{stream.slug}/labels?format=jsonl&after={response['Next-Cursor']}")
     assert following.content == b""
+
+
+def test_labels_that_train_are_told_from_those_that_certify(api: Caller, stream: Stream) -> None:
+    halves = ["train", "certify", "train", "certify"]
+    sent = {half: [] for half in halves}
+    for half in halves:
+        case = cases.decided(stream)
+        Case.objects.filter(pk=case.pk).update(half_coin=0.1 if half == "train" else 0.9)
+        labelling.record_outcome(case_id=case.pk, answer="damaged", by=SYSTEM)
+        sent[half].append(str(case.pk))
+
+    both = api.get(f"streams/{stream.slug}/labels").json()
+    train = api.get(f"streams/{stream.slug}/labels?half=train").json()
+    first = api.get(f"streams/{stream.slug}/labels?half=certify&limit=1").json()
+    rest = api.get(f"streams/{stream.slug}/labels?half=certify&after={first['next']}").json()
+    wrong = api.get(f"streams/{stream.slug}/labels?half=most")
+
+    assert [item["half"] for item in both["items"]] == halves
+    assert [item["case"] for item in train["items"]] == sent["train"]
+    assert [item["case"] for item in first["items"] + rest["items"]] == sent["certify"]
+    assert (first["has_more"], rest["has_more"]) == (True, False)
+    assert (wrong.status_code, "train, certify" in wrong.json()["detail"]) == (400, True)
 
 
 @pytest.mark.parametrize("name", ["=cmd()", "+1", "-1", "@a", "\tx", "\rx"])

@@ -1,11 +1,14 @@
+import json
 from uuid import uuid4
 
 import pytest
+from pytest_django import Settings
 
 from reviewapp.accounts.models import User
 from reviewapp.cases.actions import claims, reopening, verdicts
 from reviewapp.cases.models import Case, Decision, Label, Review
 from reviewapp.domain.errors import Conflict, PreconditionFailed
+from reviewapp.domain.sampling import draw_second
 from reviewapp.events.models import Event
 from reviewapp.registry.actors import SYSTEM
 from reviewapp.registry.models import Role, Stream
@@ -86,6 +89,58 @@ def test_where_two_readers_differ_the_third_settles_it(
 
     assert (answers(case), kinds(case)) == (expected, [])
     assert Label.objects.live().get().answer == third_answer
+
+
+def test_a_correction_names_the_audit_that_found_the_error(case: Case, rosa: User, ravi: User) -> None:
+    audit = read(case, rosa, "damaged")
+    read(case, ravi, "damaged")
+
+    event = Event.objects.get(type="decision.corrected")
+
+    assert json.loads(bytes(event.payload))["audit"] == str(audit.pk)
+
+
+class TestSecondReadings:
+    """A share of the audits that agree is read again, so that what two people overlook alike is found."""
+
+    @pytest.fixture
+    def case(self, db: None) -> Case:
+        return cases.decided(streams.ready(policy={"audit_rate": 1.0, "second_read_share": 1.0}))
+
+    def test_an_agreeing_audit_is_read_again_and_the_decision_stands_meanwhile(self, case: Case, rosa: User) -> None:
+        read(case, rosa, "intact")
+
+        second = case.reviews.get(state="open")
+        assert (second.kind, second.mode) == ("second_opinion", "blind")
+        assert "intact" not in json.dumps(second.reasons)
+        assert (answers(case), case.state) == (["intact"], "decided")
+
+    def test_two_readers_who_agree_settle_it(self, case: Case, rosa: User, ravi: User) -> None:
+        read(case, rosa, "intact")
+        read(case, ravi, "intact")
+
+        assert (answers(case), kinds(case)) == (["intact"], [])
+
+    def test_a_second_reader_who_differs_asks_the_third(self, case: Case, rosa: User, ravi: User, third: User) -> None:
+        read(case, rosa, "intact")
+        read(case, ravi, "damaged")
+        assert kinds(case) == ["adjudication"]
+
+        read(case, third, "damaged")
+
+        assert answers(case) == ["intact", "damaged"]
+
+    def test_the_coin_of_its_own_chooses_the_share(self, rosa: User, settings: Settings) -> None:
+        stream = streams.ready(policy={"audit_rate": 1.0, "second_read_share": 0.5})
+        audited = [cases.decided(stream) for _ in range(6)]
+
+        for case in audited:
+            read(case, rosa, "intact")
+
+        key = settings.COIN_KEY.encode()
+        assert [kinds(case) for case in audited] == [
+            ["second_opinion"] if draw_second(key, case.pk) < 0.5 else [] for case in audited
+        ]
 
 
 def test_one_person_cannot_confirm_themselves_by_undoing(case: Case, rosa: User) -> None:

@@ -82,7 +82,8 @@ def test_a_review_has_the_mode_of_its_stream_or_of_the_coin(
     assert (review.mode, review.inclusion_probability) == (mode, probability)
 
 
-def test_the_audit_rate_of_the_day_comes_before_the_policys(stream: Stream) -> None:
+def test_the_audit_rate_of_the_day_holds_where_the_policy_names_none(db: None) -> None:
+    stream = streams.ready(policy={"audit_rates": {}, "audit": {"ceiling": 0.0001, "floor": 0.0001}})
     AuditRate.objects.create(
         stream=stream,
         model_version=stream.model_versions.get(),

@@ -24,6 +24,7 @@ def test_each_can_sign_in_and_has_one_role(cast: Mapping[str, Person]) -> None:
         "second_reviewer": "reviewer",
         "lead": "lead",
         "policy_owner": "policy_owner",
+        "second_policy_owner": "policy_owner",
         "model_owner": "model_owner",
         "auditor": "auditor",
     }

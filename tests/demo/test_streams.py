@@ -37,6 +37,8 @@ def test_each_step_is_done_by_the_person_whose_part_it_is(parcels: Stream, cast:
     actors = dict(Event.objects.filter(stream_id=parcels.pk).values_list("type", "actor"))
 
     assert actors["rollout.promoted"] == str(cast["model_owner"].actor)
+    assert actors["policy.proposed"] == str(cast["policy_owner"].actor)
+    assert actors["policy.approved"] == str(cast["second_policy_owner"].actor)
     assert actors["policy.activated"] == str(cast["policy_owner"].actor)
 
 

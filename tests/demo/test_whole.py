@@ -54,5 +54,7 @@ def test_each_person_has_a_password_that_only_the_owner_of_the_data_can_read(dem
 
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
     people = demo.summary["people"]
-    assert set(people) == {"reviewer", "second_reviewer", "lead", "policy_owner", "model_owner", "auditor"}
+    assert set(people) == {
+        *("reviewer", "second_reviewer", "lead", "policy_owner", "second_policy_owner", "model_owner", "auditor"),
+    }
     assert {person["password"] for person in people.values()} <= set(json.loads(kept.read_text()).values())

@@ -3,7 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reviewapp.domain import gate
-from reviewapp.domain.gate import Facts, Policy, Reason, ReviewMode, Route
+from reviewapp.domain.gate import Facts, Reason, ReviewMode, Route
+from reviewapp.domain.policy import Cap, Policy
 
 POLICY = Policy(
     thresholds={"intact": 0.9, "damaged": 0.8, "lost": 0.5},
@@ -11,6 +12,8 @@ POLICY = Policy(
     never_automate=frozenset({"lost"}),
     novelty_floor=0.01,
 )
+
+RULE = Reason("rule", "The rule “Large” sends it to people.")
 
 
 def facts(**changes: object) -> Facts:
@@ -35,11 +38,14 @@ def rule(policy: Policy | None = POLICY, **changes: object) -> gate.Ruling:
         ({"novelty": 0.01}, Route.AUTO, ["above_threshold"]),
         ({"novelty": None}, Route.AUTO, ["above_threshold"]),
         ({"facts": facts(is_held=True)}, Route.REVIEW, ["held"]),
+        ({"facts": facts(raised=(RULE,))}, Route.REVIEW, ["rule"]),
+        ({"facts": facts(open_breakers=frozenset({"intact"}))}, Route.REVIEW, ["breaker_open"]),
+        ({"facts": facts(open_breakers=frozenset({"damaged"}))}, Route.AUTO, ["above_threshold"]),
         ({"policy": None}, Route.REVIEW, ["no_policy"]),
         (
-            {"predicted": "lost", "novelty": 0.0, "facts": facts(is_held=True)},
+            {"predicted": "lost", "novelty": 0.0, "facts": facts(is_held=True, raised=(RULE,))},
             Route.REVIEW,
-            ["held", "never_automate", "novel_input"],
+            ["held", "never_automate", "novel_input", "rule"],
         ),
     ],
 )
@@ -83,7 +89,7 @@ def test_an_automatic_decision_is_audited_when_the_coin_falls_below_the_rate(
 def test_a_review_is_blind_by_its_mode_or_by_the_coin(
     mode: ReviewMode, coin: float, is_blind: bool, probability: float
 ) -> None:
-    ruling = rule(confidence=0.1, facts=facts(review_mode=mode, coin=coin))
+    ruling = rule(predicted="damaged", confidence=0.1, facts=facts(review_mode=mode, coin=coin))
 
     assert ruling.route is Route.REVIEW
     assert not ruling.is_audited
@@ -97,6 +103,12 @@ def test_every_reason_is_a_code_and_a_sentence() -> None:
         "code": "below_threshold",
         "sentence": "Confidence 50.0% is below the 90.0% that “intact” needs.",
     }
+
+
+def test_the_blind_share_is_no_smaller_than_the_audit_rate() -> None:
+    ruling = rule(predicted="intact", confidence=0.1, facts=facts(coin=0.2))
+
+    assert (ruling.is_blind, ruling.inclusion_probability) == (True, 0.25)
 
 
 @given(
@@ -126,3 +138,13 @@ def test_a_case_without_a_prediction_goes_to_people_with_the_given_reason() -> N
     assert ruling.route is Route.REVIEW
     assert ruling.reasons == (reason,)
     assert ruling.threshold is None
+
+
+def test_a_case_beyond_the_cap_goes_to_people_and_is_still_drawn_for_a_blind_reading() -> None:
+    known = facts(coin=0.2)
+
+    ruling = gate.capped(rule(facts=known), facts=known, cap=Cap(limit=1000, seconds=3600))
+
+    assert (ruling.route, ruling.is_audited, ruling.is_blind) == (Route.REVIEW, False, True)
+    assert (ruling.threshold, ruling.inclusion_probability) == (0.9, 0.25)
+    assert ruling.reasons == (Reason("cap_reached", "The policy lets 1,000 cases act alone in 1 hour, and they have."),)

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reviewapp.domain.sampling import Coins, draw
+from reviewapp.domain.policy import AuditRule
+from reviewapp.domain.sampling import Coins, draw, draw_second, rate_of_day
 
 KEY = b"a key of the server"
 NUM_DRAWN = 20_000
@@ -72,3 +73,33 @@ def test_a_known_case_keeps_its_coins_over_releases() -> None:
     assert draw(b"k", UUID("01890000-0000-7000-8000-000000000000")) == Coins(
         audit=0.07367026449685188, rollout=0.7097116841976449, half=0.8708993197520875
     )
+
+
+def test_the_second_readings_coin_is_independent_of_the_audits() -> None:
+    ids = [UUID(int=number) for number in range(NUM_DRAWN)]
+    audits = np.array([draw(KEY, one).audit for one in ids])
+    seconds = np.array([draw_second(KEY, one) for one in ids])
+
+    assert abs(np.corrcoef(audits, seconds)[0, 1]) < 0.03
+    assert abs(seconds[audits < 0.05].mean() - 0.5) < 0.05
+
+
+@pytest.mark.parametrize(
+    ("automatic_per_day", "rule", "doubts", "expected"),
+    [
+        (0.0, AuditRule(), False, 1.0),
+        (10.0, AuditRule(), False, 1.0),
+        (100.0, AuditRule(), False, 0.2),
+        (100_000.0, AuditRule(), False, 0.03),
+        (100_000.0, AuditRule(floor=0.001), False, 0.001),
+        (10.0, AuditRule(ceiling=0.4), False, 0.4),
+        (100_000.0, AuditRule(), True, 0.15),
+        (100.0, AuditRule(), True, 1.0),
+        (100.0, AuditRule(ceiling=0.5), True, 0.5),
+        (0.0, AuditRule(ceiling=0.5), True, 0.5),
+    ],
+)
+def test_the_rate_of_a_day_brings_the_audits_expected_between_floor_and_ceiling(
+    automatic_per_day: float, rule: AuditRule, doubts: bool, expected: float
+) -> None:
+    assert rate_of_day(automatic_per_day=automatic_per_day, rule=rule, doubts=doubts) == pytest.approx(expected)

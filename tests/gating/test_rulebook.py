@@ -2,7 +2,8 @@ from datetime import timedelta
 
 from django.db.models.functions import Now, TruncDate
 
-from reviewapp.domain.gate import Policy, ReviewMode
+from reviewapp.domain.gate import ReviewMode
+from reviewapp.domain.policy import AuditRule, Policy
 from reviewapp.gating import rulebook
 from reviewapp.gating.models import AuditRate
 from reviewapp.registry.models import Stream
@@ -39,17 +40,19 @@ def test_the_body_of_a_policy_is_read_whole(bare_stream: Stream) -> None:
         audit_rates={"intact": 0.05, "damaged": 0.05},
         never_automate=frozenset({"damaged"}),
         novelty_floor=0.01,
+        audit=AuditRule(second_read_share=0.0),
     )
 
 
-def test_todays_audit_rates_replace_the_policys_and_yesterdays_do_not(db: None) -> None:
+def test_a_class_without_a_rate_by_hand_has_the_days_and_until_there_is_one_the_most_that_is_allowed(db: None) -> None:
     stream = streams.bare()
     version = bundles.version(stream)
-    policies.active(stream, audit_rate=0.05)
-    rate = AuditRate.objects.create(
-        stream=stream, model_version=version, answer="intact", day=TruncDate(Now()), rate=0.4, cause="planned"
-    )
+    policies.active(stream, audit_rates={"damaged": 0.05}, audit={"ceiling": 0.8})
+    for answer in ("intact", "damaged"):
+        AuditRate.objects.create(
+            stream=stream, model_version=version, answer=answer, day=TruncDate(Now()), rate=0.4, cause="planned"
+        )
 
-    assert rulebook.read_locked(stream.pk).policy.audit_rates == {"intact": 0.4, "damaged": 0.05}
-    AuditRate.objects.filter(pk=rate.pk).update(day=TruncDate(Now() - timedelta(days=1)))
-    assert rulebook.read_locked(stream.pk).policy.audit_rates == {"intact": 0.05, "damaged": 0.05}
+    assert rulebook.read_locked(stream.pk).policy_for(version.pk).audit_rates == {"intact": 0.4, "damaged": 0.05}
+    AuditRate.objects.update(day=TruncDate(Now() - timedelta(days=1)))
+    assert rulebook.read_locked(stream.pk).policy_for(version.pk).audit_rates == {"intact": 0.8, "damaged": 0.05}

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from io import StringIO
 from types import SimpleNamespace
+from uuid import UUID
 
 import pytest
 from django.core.management import call_command
@@ -12,6 +13,8 @@ from reviewapp.accounts.models import User
 from reviewapp.cases import verification
 from reviewapp.cases.actions import labelling, reopening, verdicts
 from reviewapp.cases.models import Work
+from reviewapp.gating.actions import ledger
+from reviewapp.gating.actions.ledger import Entry
 from reviewapp.registry.actors import SYSTEM
 from reviewapp.registry.models import Stream
 from reviewapp.webhooks import actions
@@ -39,6 +42,9 @@ def way(stream: Stream, rosa: User) -> SimpleNamespace:
     cases.score_all()
     labelling.record_outcome(case_id=auto.pk, answer="intact", by=SYSTEM)
     waiting = cases.in_review(stream)
+    evidence(stream, auto.pk, None, "intact", "damaged")
+    evidence(stream, amended.pk, "damaged")
+    ledger.withdraw(stream=stream, case_ids=[amended.pk], why="taken back", by=SYSTEM)
     actions.ping(endpoint=endpoint, by=SYSTEM)
     while relay_batch():
         pass
@@ -46,6 +52,23 @@ def way(stream: Stream, rosa: User) -> SimpleNamespace:
     return SimpleNamespace(
         auto=auto, human=human, undone=undone.case, amended=amended, waiting=waiting, scoring=scoring
     )
+
+
+def evidence(stream: Stream, case_id: UUID, *truths: str | None) -> None:
+    """A label of a case as evidence, as it became known bit by bit."""
+    for truth in truths:
+        entry = Entry(
+            model_version_id=stream.model_versions.get().pk,
+            case_id=case_id,
+            answer="intact",
+            truth=truth,
+            confidence=0.1 + 0.2,
+            coin=0.5,
+            inclusion_probability=1.0,
+            least_probability=0.25,
+            is_automatic=True,
+        )
+        ledger.record(stream=stream, entries=[entry], by=SYSTEM)
 
 
 def found() -> dict[str, int]:
@@ -123,6 +146,10 @@ def done_has_label(way: SimpleNamespace) -> None:
     execute("UPDATE cases_label SET verdict_id = NULL WHERE case_id = %s", [way.human.pk])
 
 
+def evidence_event(way: SimpleNamespace) -> None:
+    execute("UPDATE gating_ledgerentry SET least_probability = 0.2 WHERE case_id = %s", [way.auto.pk])
+
+
 def event_sequence(way: SimpleNamespace) -> None:
     unguard("events_event")
     execute("UPDATE events_event SET sequence = 7 WHERE case_id = %s AND sequence = 1", [str(way.waiting.pk)])
@@ -160,6 +187,7 @@ DAMAGES: tuple[Callable[[SimpleNamespace], None], ...] = (
     label_event,
     one_counted_verdict,
     done_has_label,
+    evidence_event,
     event_sequence,
     published_once,
     left_once,
@@ -176,6 +204,15 @@ def test_each_check_finds_its_damage(way, damage):
     damage(way)
 
     assert found() == {name: BOTH_SIDES.get(name, 1)}
+
+
+def test_evidence_that_only_the_trail_or_only_the_ledger_knows_is_found(way):
+    entry = query("SELECT case_id, model_version_id FROM gating_ledgerentry")
+    assert [row[0] for row in entry] == [way.auto.pk]
+
+    execute("UPDATE gating_ledgerentry SET case_id = gen_random_uuid()")
+
+    assert found() == {"evidence_event": 2}
 
 
 def test_every_check_has_its_damage():

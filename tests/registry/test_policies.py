@@ -1,14 +1,11 @@
-from typing import Any
-
 import pytest
 
 from reviewapp.accounts.models import User
-from reviewapp.domain.errors import Conflict, Forbidden, Invalid
+from reviewapp.domain.errors import Conflict, Forbidden
 from reviewapp.events.models import Event
 from reviewapp.registry.actions import policies as actions
 from reviewapp.registry.actors import SYSTEM
 from reviewapp.registry.models import PolicyVersion, Stream
-from reviewapp.registry.policies import check_body, read_body
 from tests.factories import policies
 from tests.people import acting
 
@@ -75,41 +72,3 @@ def test_only_the_policy_owner_sets_policies(bare_stream: Stream, rosa: User, le
             actions.activate(policy=draft, by=acting(person))
         with pytest.raises(Forbidden):
             actions.edit(policy=draft, body={}, by=acting(person))
-
-
-@pytest.mark.parametrize(
-    ("body", "field"),
-    [
-        ({"colour": 1}, "colour"),
-        ({"thresholds": []}, "thresholds"),
-        ({"thresholds": {"lost": 0.9}}, "thresholds.lost"),
-        ({"thresholds": {"intact": 0}}, "thresholds.intact"),
-        ({"thresholds": {"intact": 1.01}}, "thresholds.intact"),
-        ({"thresholds": {"intact": True}}, "thresholds.intact"),
-        ({"thresholds": {"intact": "0.9"}}, "thresholds.intact"),
-        ({"thresholds": {"intact": float("nan")}}, "thresholds.intact"),
-        ({"audit_rates": {"intact": -0.1}}, "audit_rates.intact"),
-        ({"never_automate": "intact"}, "never_automate"),
-        ({"never_automate": ["lost"]}, "never_automate"),
-        ({"novelty_floor": 2}, "novelty_floor"),
-    ],
-)
-def test_a_malformed_body_is_refused_by_field(bare_stream: Stream, body: Any, field: str) -> None:
-    with pytest.raises(Invalid) as refusal:
-        check_body(body, bare_stream)
-
-    assert [error["field"] for error in refusal.value.details["errors"]] == [field]
-
-
-def test_a_body_is_an_object(bare_stream: Stream) -> None:
-    with pytest.raises(Invalid):
-        check_body([], bare_stream)
-
-
-@pytest.mark.parametrize(
-    "body", [{}, {"thresholds": {"intact": 1}, "audit_rates": {"intact": 0}, "novelty_floor": None}]
-)
-def test_a_sound_body_passes(bare_stream: Stream, body: Any) -> None:
-    check_body(body, bare_stream)
-
-    assert read_body(body).never_automate == frozenset()

@@ -105,11 +105,16 @@ def test_our_static_files_reach_nothing_elsewhere_and_evaluate_nothing(path: Pat
     assert re.findall(r"\beval\(|new Function|innerHTML|setAttribute\(\"style\"|document\.write", source) == []
 
 
-def test_every_behaviour_is_loaded() -> None:
-    entry = (STATIC / "js" / "app.js").read_text(encoding="utf-8")
-    behaviours = {path.name for path in (STATIC / "js").iterdir()} - {"app.js", "post.js", "theme.js"}
+def test_every_script_is_loaded_by_a_page_or_by_another_script() -> None:
+    scripts = {path.name: path.read_text(encoding="utf-8") for path in (STATIC / "js").iterdir()}
+    of_pages = {
+        name for path in ALL_TEMPLATES for name in re.findall(r"'js/([a-z_]+\.js)'", path.read_text(encoding="utf-8"))
+    }
+    of_scripts = {
+        name for source in scripts.values() for name in re.findall(r'(?:import|from) "\./([a-z_]+\.js)"', source)
+    }
 
-    assert set(re.findall(r'import "\./([a-z_]+\.js)"', entry)) == behaviours
+    assert of_pages | of_scripts == set(scripts)
 
 
 @pytest.mark.parametrize("name", ["400.html", "403_csrf.html", "500.html"])

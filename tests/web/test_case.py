@@ -163,7 +163,7 @@ def test_the_trace_tells_the_bundle_its_preprocessing_and_lineage_and_the_policy
     assert "dent (float), tear (float)" in shown
     assert "beta" in shown
     assert "Policy 1" in shown
-    assert '<th scope="row">damaged</th><td class="numeric">90.0%</td>' in shown
+    assert '<th scope="row">damaged</th><td>0.9 by hand' in shown
     assert "&quot;dent&quot;: 1.0" in shown
 
 

@@ -2,6 +2,7 @@
 
 import re
 from contextlib import suppress
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
@@ -9,10 +10,12 @@ from django.db import connection
 from django.test import Client
 from django.urls import NoReverseMatch, URLPattern, URLResolver, get_resolver, reverse
 from django.urls.converters import get_converters
+from django.utils import timezone
 
+from reviewapp.gating.models import BackTest, Breaker, Certificate
 from reviewapp.registry.actors import SYSTEM
 from reviewapp.webhooks import actions as webhooks
-from tests.factories import cases, reviews
+from tests.factories import cases, policies, reviews
 
 pytestmark = pytest.mark.django_db
 
@@ -32,9 +35,15 @@ OPEN = {
     "account_reset_password_from_key_done",
 }
 PAGES = ("home", "find", "inbox", "me", "alerts", "endpoints", "deliveries", "keys")
-STREAM_PAGES = ("queue", "policy", "models", "models_compare", "models_uploads", "display", "people")
-# Pages of one case or review, and their fragments.
-SINGLE = ("case", "case_similar", "models_card", "models_compare_cases", "review")
+STREAM_PAGES = (
+    *("queue", "policy", "policy_workshop", "policy_versions", "policy_new", "policy_harm", "certificates", "breakers"),
+    *("models", "models_compare", "models_uploads", "display", "people"),
+)
+# Pages of one case, review or other row, and their fragments.
+SINGLE = (
+    *("case", "case_similar", "models_card", "models_compare_cases", "review"),
+    *("policy_version", "policy_edit", "back_test", "certificate", "breaker"),
+)
 WRITES = re.compile(r"^\s*(INSERT|UPDATE|DELETE|MERGE|COPY|TRUNCATE|CREATE|ALTER|DROP|LOCK)\b", re.IGNORECASE)
 INLINE = re.compile(r"<script(?![^>]*\bsrc=)|<style\b|\sstyle=|\son[a-z]+\s*=|javascript:", re.IGNORECASE)
 
@@ -66,6 +75,30 @@ def arguments_of(pattern):
     return {name: made[kinds[type(converter)]] for name, converter in pattern.pattern.converters.items()}
 
 
+def of_the_gate(stream):
+    """The pages of single rows that back a policy."""
+    draft, now = policies.draft(stream), timezone.now()
+    version = stream.live_rollout.members.get().model_version
+    promise = {"target_error": 0.05, "confidence": 0.95}
+    certificate = Certificate.objects.create(
+        stream=stream, model_version=version, scope="intact", number=1, evidence={"sentence": "no label"}, **promise
+    )
+    test = BackTest.objects.create(
+        policy_version=draft,
+        period_start=now - timedelta(days=1),
+        period_end=now,
+        created_by="system",
+        result={"progress": {"replayed": 0, "cases": 2}},
+    )
+    breaker = Breaker.objects.create(stream=stream, answer="intact")
+    return [
+        *(reverse(name, args=[stream.slug, draft.number]) for name in ("policy_version", "policy_edit")),
+        reverse("certificate", args=[stream.slug, certificate.pk]),
+        reverse("back_test", args=[stream.slug, test.pk]),
+        reverse("breaker", args=[stream.slug, breaker.pk]),
+    ]
+
+
 @pytest.fixture
 def everything(stream, rosa, ravi):
     """A stream in which every page has something to show; answers the addresses of all pages."""
@@ -78,6 +111,7 @@ def everything(stream, rosa, ravi):
     urls += [reverse("case", args=[one.case_id]) for one in (claimed, waiting)]
     return [
         *urls,
+        *of_the_gate(stream),
         reverse("case", args=[settled.pk]),
         reverse("case_similar", args=[settled.pk]),
         reverse("models_compare_cases", args=[stream.slug, 1, 1]),

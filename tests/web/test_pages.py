@@ -9,7 +9,10 @@ from tests.factories import cases, reviews
 
 pytestmark = pytest.mark.django_db
 
-STREAM_PAGES = ("queue", "policy", "models", "models_compare", "models_uploads", "display", "people")
+STREAM_PAGES = (
+    *("queue", "policy", "policy_workshop", "policy_versions", "policy_harm", "certificates", "breakers"),
+    *("models", "models_compare", "models_uploads", "display", "people"),
+)
 PAGES = ("home", "find", "inbox", "me", "alerts")
 TEAM_PAGES = ("endpoints", "deliveries", "keys")
 

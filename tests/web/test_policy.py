@@ -7,13 +7,20 @@ from tests.factories import bundles, policies
 
 pytestmark = pytest.mark.django_db
 FORM = {
-    "threshold_0": "0.97",
-    "audit_0": "0.1",
-    "threshold_1": "",
-    "audit_1": "",
+    "threshold_0": "97",
+    "audit_0": "10",
     "never_1": "on",
-    "novelty_floor": "0.02",
+    "novelty_floor": "2",
     "note": "be stricter",
+    "expected_per_day": "20",
+    "floor": "3",
+    "ceiling": "100",
+    "amber_factor": "5",
+    "overdue_days": "7",
+    "second_read_share": "10",
+    "certificate_days": "90",
+    "false_trips_per_year": "0.05",
+    "cap_seconds": "3600",
 }
 
 
@@ -36,12 +43,12 @@ def test_a_policy_owner_writes_a_draft_and_puts_it_in_force(stream, policy_owner
     }
     shown = content(client.get(reverse("policy", args=[stream.slug])))
     assert "Policy 2" in shown
-    assert "97.0%" in shown
+    assert "97%" in shown
     assert "never" in shown
     assert PolicyVersion.objects.get(stream=stream, state="active").number == 2
 
 
-@pytest.mark.parametrize("wrong", ["1.5", "-0.1", "nan", "inf", "much", "0"])
+@pytest.mark.parametrize("wrong", ["150", "-1", "nan", "inf", "much", "0"])
 def test_a_wrong_threshold_is_refused_at_its_field(wrong, stream, policy_owner, signed_in):
     response = signed_in(policy_owner).post(reverse("policy_draft", args=[stream.slug]), {**FORM, "threshold_0": wrong})
 
@@ -56,7 +63,7 @@ def test_a_reviewer_reads_the_policy_and_changes_nothing(stream, rosa, signed_in
 
     shown = content(client.get(reverse("policy", args=[stream.slug])))
 
-    assert "90.0%" in shown
+    assert "90%" in shown
     assert "Write the draft" not in shown
     assert "Activate" not in shown
     assert client.post(reverse("policy_draft", args=[stream.slug]), FORM).status_code == 403

@@ -46,7 +46,10 @@ def grow(stream, rosa, ravi):
     [
         ("home", 5),
         ("queue", 9),
-        ("policy", 9),
+        ("policy", 10),
+        ("policy_versions", 10),
+        ("certificates", 12),
+        ("breakers", 8),
         ("models", 20),
         ("people", 6),
         ("find", 9),
@@ -57,7 +60,7 @@ def grow(stream, rosa, ravi):
     ],
 )
 def test_lists_cost_the_same_however_long(name, budget, grow, stream, administrator, rosa, signed_in):
-    in_stream = {"queue", "policy", "models", "people"}
+    in_stream = {"queue", "policy", "policy_versions", "certificates", "breakers", "models", "people"}
     url = reverse(name, args=[stream.slug] if name in in_stream else [])
     client = signed_in(rosa if name == "inbox" else administrator)
     grow(1)

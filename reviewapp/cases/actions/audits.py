@@ -1,16 +1,22 @@
 """Audits: a blind reading of an automatic decision; only a confirmed contradiction corrects it."""
 
+from dataclasses import dataclass
+
+from django.conf import settings
 from django.db.models import Exists, OuterRef, QuerySet
 
 from reviewapp.accounts.models import User
 from reviewapp.cases.actions import deciding, reopening
 from reviewapp.cases.actions.routing import AUDIT_PRIORITY
 from reviewapp.cases.models import Case, Decision, Review, Verdict
+from reviewapp.cases.readings import AUDIT_KINDS
 from reviewapp.domain.errors import Conflict
+from reviewapp.domain.sampling import draw_second
 from reviewapp.registry.actors import Actor
 from reviewapp.registry.models import Stream
+from reviewapp.registry.policies import read_body
 
-KINDS = (Review.Kind.AUDIT, Review.Kind.SECOND_OPINION, Review.Kind.ADJUDICATION)
+KINDS = AUDIT_KINDS
 _NEXT_READER = {
     Review.Kind.AUDIT: (
         Review.Kind.SECOND_OPINION,
@@ -26,21 +32,51 @@ _NEXT_READER = {
 }
 
 
-def settle(*, case: Case, review: Review, verdict: Verdict, by: Actor) -> Decision | None:
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What a blind reading did: `is_open` while another reader is asked, else what the readings found stands."""
+
+    decision: Decision | None = None
+    is_open: bool = False
+
+
+def settle(*, case: Case, review: Review, verdict: Verdict, by: Actor, is_demo: bool = False) -> Settlement:
     """What a blind reading does to a locked case's automatic decision.
 
-    An audit that agrees leaves it. A first contradiction asks a second blind reader; two readers who agree against
-    the decision correct it, and where they differ the third reader settles it.
+    An audit that agrees leaves it, and a share of those is read again, so that what two people overlook alike is
+    found. A first contradiction asks a second blind reader; two readers who agree against the decision correct it, and
+    where they differ the third reader settles it.
     """
     live = deciding.last_decision(case)
     if live is None or live.answer is None:
-        return None
+        return Settlement()
     agrees = verdict.answer == live.answer
-    if agrees and review.kind != Review.Kind.SECOND_OPINION:
-        return None
-    is_confirmed = verdict.answer in _earlier_readings(case, review, reader=verdict.reviewer)
-    if not agrees and (review.kind == Review.Kind.ADJUDICATION or is_confirmed):
-        return deciding.decide(case=case, answer=verdict.answer, review=review, by=by)
+    if not _is_settled(case, review, verdict, agrees=agrees, is_demo=is_demo):
+        _ask_next_reader(case, review)
+        return Settlement(is_open=True)
+    if agrees:
+        return Settlement()
+    return Settlement(deciding.decide(case=case, answer=verdict.answer, review=review, by=by))
+
+
+def _is_settled(case: Case, review: Review, verdict: Verdict, *, agrees: bool, is_demo: bool) -> bool:
+    if review.kind == Review.Kind.ADJUDICATION:
+        return True
+    if review.kind == Review.Kind.AUDIT and agrees:
+        # Somebody who answers again after an undo has seen the model: that cannot settle it alone.
+        return is_demo or not (verdict.saw_model or _is_read_again(case, review))
+    return verdict.answer in _earlier_readings(case, review, reader=verdict.reviewer)
+
+
+def _is_read_again(case: Case, review: Review) -> bool:
+    policy = review.prediction.policy_version if review.prediction else None
+    if policy is None:
+        return False
+    share = read_body(policy.body).audit.second_read_share
+    return draw_second(settings.COIN_KEY.encode(), case.pk) < share
+
+
+def _ask_next_reader(case: Case, review: Review) -> None:
     kind, reason = _NEXT_READER[Review.Kind(review.kind)]
     Review.objects.create(
         case=case,
@@ -55,7 +91,6 @@ def settle(*, case: Case, review: Review, verdict: Verdict, by: Actor) -> Decisi
         priority=AUDIT_PRIORITY,
         due_at=review.due_at,
     )
-    return None
 
 
 def _earlier_readings(case: Case, review: Review, *, reader: User) -> set[str]:

@@ -28,6 +28,7 @@ def decide(*, case: Case, answer: str, review: Review, by: Actor, delay: timedel
         by,
         type_="decision.corrected" if before and before.answer is not None else "decision.made",
         delay=delay,
+        audit=_audit_of(review),
         source=Decision.Source.HUMAN,
         answer=answer,
         review=review,
@@ -37,6 +38,17 @@ def decide(*, case: Case, answer: str, review: Review, by: Actor, delay: timedel
     )
     _move(case, CaseState.DECIDED)
     return decision
+
+
+def _audit_of(review: Review) -> str | None:
+    """The audit that found an error, where a later reading of it decides."""
+    if review.kind == Review.Kind.AUDIT:
+        return str(review.pk)
+    if review.kind not in {Review.Kind.SECOND_OPINION, Review.Kind.ADJUDICATION}:
+        return None
+    audits = Review.objects.filter(case=review.case_id, generation=review.generation, kind=Review.Kind.AUDIT)
+    audit = audits.filter(state=Review.State.DONE).order_by("-round").first()
+    return str(audit.pk) if audit else None
 
 
 def withdraw(*, case: Case, by: Actor) -> tuple[Decision, bool]:
@@ -68,6 +80,7 @@ def _append(
     source: str,
     answer: str | None,
     delay: timedelta | None = None,
+    audit: str | None = None,
     **links: Any,
 ) -> Decision:
     decision_id, event_id = uuid.uuid7(), uuid.uuid7()
@@ -82,7 +95,8 @@ def _append(
             "threshold": prediction.threshold if prediction else None,
             "policy_version": links["policy_version"].number if links.get("policy_version") else None,
             "model_version": links["model_version"].number if links.get("model_version") else None,
-        }
+        },
+        **({"audit": audit} if audit else {}),
     }
     happened(case, type_, by=by, payload=payload, delay=delay, event_id=event_id)
     return Decision.objects.create(

@@ -70,5 +70,6 @@ def _scored(  # noqa: PLR0917 one case's facts, all of them
         novelty=None,
         provider="external",
         latency=0.0,
+        features=submission.features_json,
         is_explainable=False,
     )

@@ -154,6 +154,7 @@ def _scored(
                 latency=predictions.seconds,
                 space=version.bundle.digest,
                 embedding=predictions.embedding[i],
+                features=one.features,
                 traceparent=one.row.traceparent,
             ),
         )

@@ -1,7 +1,8 @@
 """Recalls: the automatic decisions of a bad version go back to people; what was not sent yet is never heard of."""
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -9,27 +10,34 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from reviewapp.cases.actions import deciding, reopening, trail
-from reviewapp.cases.models import Case, Recall
+from reviewapp.cases.models import Case, CaseInput, Recall
 from reviewapp.cases.moments import first_id_at
 from reviewapp.celery import enqueue
 from reviewapp.domain.errors import Conflict, Invalid
+from reviewapp.domain.policy import Policy
 from reviewapp.domain.states import CaseState
 from reviewapp.gating import rulebook
 from reviewapp.gating.actions import holds
-from reviewapp.gating.models import Hold
+from reviewapp.gating.guardrails import segment_of
+from reviewapp.gating.models import Breaker, Hold
 from reviewapp.registry.actions import rollouts
+from reviewapp.registry.actions.policies import active_policy
 from reviewapp.registry.actions.rollouts import lineup_of
 from reviewapp.registry.actors import SYSTEM, Actor, check_role
 from reviewapp.registry.models import ModelVersion, Role, Rollout, RolloutMember, Stream
+from reviewapp.registry.policies import read_body
 from reviewapp.registry.trail import happened, lock
 
 RECALL_TASK = "webhooks.recall"
 BATCH = 100
+# What a breaker saw go wrong began before it opened.
+BEFORE_OPENING = timedelta(days=7)
 
 # The decisions of a version that stand. Their ids follow time, so a walk along the primary key needs no other index.
 _STANDING = """
 FROM cases_decision d
 WHERE d.id > %(reached)s AND d.model_version_id = %(version)s AND d.source = 'auto' AND d.decided_at >= %(since)s
+  AND (%(answer)s = '' OR d.class = %(answer)s)
   AND NOT EXISTS (SELECT 1 FROM cases_decision n WHERE n.supersedes_id = d.id)
 """
 _NOT_BEFORE_PEOPLE = "AND EXISTS (SELECT 1 FROM cases_case c WHERE c.id = d.case_id AND c.state = 'decided')"
@@ -50,31 +58,96 @@ def start(*, version: ModelVersion, by: Actor, reason: str, since: datetime | No
     live = lineup_of(stream)
     if live is not None and version.pk in {one.pk for one in (live.primary, live.canary) if one is not None}:
         raise Conflict(f"Model {version.number} still decides; roll it back first.", code="still_serving")
-    if Recall.objects.filter(model_version=version, finished_at__isnull=True).exists():
+    if Recall.objects.filter(model_version=version, answer="", finished_at__isnull=True).exists():
         raise Conflict(f"The decisions of model {version.number} are being recalled already.", code="recall_under_way")
     since = since or began(version)
     if since is None:
         raise Conflict(f"Model {version.number} never decided anything.", code="nothing_to_recall")
-    is_held = rulebook.is_held(stream, Hold.Scope.DELIVERIES)
-    sentence = f"Model {version.number}'s automatic decisions are being recalled: {reason.strip()}"
-    recall = Recall.objects.create(
-        stream=stream,
-        model_version=version,
-        since=since,
-        reason=reason.strip(),
-        created_by=str(by),
-        hold=None if is_held else holds.place(stream=stream, scope=Hold.Scope.DELIVERIES, reason=sentence, by=by),
-        reached=first_id_at(since),
+    sentence = f"Model {version.number}'s automatic decisions are being recalled"
+    return _begin(Recall(stream=stream, model_version=version, since=since), sentence, reason.strip(), by)
+
+
+@transaction.atomic
+def start_class(*, breaker: Breaker, by: Actor, reason: str, since: datetime | None = None) -> list[Recall]:
+    """The same for the class or segment of an open breaker, of every version whose audits opened it.
+
+    Without `since` from a week before it opened. Raises Conflict while the class may still act.
+    """
+    stream = breaker.stream
+    check_role(by, stream, Role.MODEL_OWNER, Role.POLICY_OWNER, Role.LEAD)
+    if not reason.strip():
+        raise Invalid("Say why the decisions are recalled.", code="reason_missing")
+    lock(stream)
+    current = Breaker.objects.get(pk=breaker.pk)
+    if current.state != Breaker.State.OPEN:
+        raise Conflict(f"The breaker of “{current.answer}” is not open: the class still acts.", code="still_serving")
+    segment_column = _segment_column(stream) if current.segment else ""
+    under_way = Recall.objects.filter(
+        stream=stream, answer__in=["", current.answer], segment__in=["", current.segment], finished_at__isnull=True
     )
+    versions = ModelVersion.objects.select_related("stream").filter(pk__in=current.evidence["versions"])
+    found = versions.exclude(pk__in=under_way.values("model_version")).order_by("number")
+    if not found:
+        raise Conflict("These decisions are being recalled already.", code="recall_under_way")
+    since = since or _opened_at(current) - BEFORE_OPENING
+    sentence = f"Automatic decisions for “{current.answer}” are being recalled"
+    return [
+        _begin(
+            Recall(
+                stream=stream,
+                model_version=version,
+                answer=current.answer,
+                segment=current.segment,
+                segment_column=segment_column,
+                since=since,
+            ),
+            sentence,
+            reason.strip(),
+            by,
+        )
+        for version in found
+    ]
+
+
+def _begin(recall: Recall, sentence: str, reason: str, by: Actor) -> Recall:
+    is_held = rulebook.is_held(recall.stream, Hold.Scope.DELIVERIES)
+    if not is_held:
+        recall.hold = holds.place(
+            stream=recall.stream, scope=Hold.Scope.DELIVERIES, reason=f"{sentence}: {reason}", by=by
+        )
+    recall.reason, recall.created_by, recall.reached = reason, str(by), first_id_at(recall.since)
+    recall.save(force_insert=True)
     happened(
-        stream,
+        recall.stream,
         "recall.started",
         by=by,
-        payload={"model": version.number, "since": since.isoformat(), "reason": recall.reason},
+        payload={**_scope(recall), "since": recall.since.isoformat(), "reason": reason},
         subject=f"recall:{recall.pk}",
     )
     enqueue(RECALL_TASK)
     return recall
+
+
+def _scope(recall: Recall) -> dict[str, Any]:
+    scope: dict[str, Any] = {"model": recall.model_version.number}
+    if recall.answer:
+        scope["class"] = recall.answer
+    if recall.segment:
+        scope["segment"] = recall.segment
+    return scope
+
+
+def _opened_at(breaker: Breaker) -> datetime:
+    return datetime.fromisoformat(breaker.evidence["opened_at"])
+
+
+def _segment_column(stream: Stream) -> str:
+    """The column by which the stream is cut into segments. Raises Conflict when its policy names none any more."""
+    policy = active_policy(stream)
+    column = read_body(policy.body).segment if policy else None
+    if column is None:
+        raise Conflict("The active policy names no segment any more.", code="segment_unknown")
+    return column
 
 
 @transaction.atomic
@@ -110,7 +183,7 @@ def count_standing(version: ModelVersion, since: datetime) -> int:
     with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT count(*) {_STANDING} {_NOT_BEFORE_PEOPLE}",
-            {"reached": first_id_at(since), "version": version.pk, "since": since},
+            {"reached": first_id_at(since), "version": version.pk, "since": since, "answer": ""},
         )
         return int(cursor.fetchone()[0])
 
@@ -134,7 +207,8 @@ def recall_batch(*, take_back: Callable[[UUID], bool]) -> int:
         if not found:
             _finish(recall)
             return 1
-        unsent = [_recall(case_id, decision_id, recall, take_back) for decision_id, case_id in found]
+        mine = _of_segment(recall, found)
+        unsent = [_recall(case_id, decision_id, recall, take_back) for decision_id, case_id in mine]
         Recall.objects.filter(pk=recall.pk).update(
             reached=found[-1][0],
             num_recalled=F("num_recalled") + sum(one is not None for one in unsent),
@@ -156,11 +230,26 @@ def _next(recall: Recall) -> Sequence[tuple[UUID, UUID]]:
                 "reached": recall.reached,
                 "version": recall.model_version_id,
                 "since": recall.since,
+                "answer": recall.answer,
                 "limit": BATCH,
             },
         )
         found: list[tuple[UUID, UUID]] = cursor.fetchall()
     return found
+
+
+def _of_segment(recall: Recall, found: Sequence[tuple[UUID, UUID]]) -> Sequence[tuple[UUID, UUID]]:
+    """Those of the decisions whose case belongs to the recalled segment."""
+    if not recall.segment:
+        return found
+    policy = Policy(thresholds={}, segment=recall.segment_column)
+    newest = CaseInput.objects.filter(case__in=[case_id for _, case_id in found]).order_by("case", "-generation")
+    features = dict(newest.distinct("case").values_list("case", "features"))
+    return [
+        (decision_id, case_id)
+        for decision_id, case_id in found
+        if segment_of(policy, features.get(case_id) or {}) == recall.segment
+    ]
 
 
 def _recall(case_id: UUID, decision_id: UUID, recall: Recall, take_back: Callable[[UUID], bool]) -> bool | None:
@@ -177,7 +266,8 @@ def _recall(case_id: UUID, decision_id: UUID, recall: Recall, take_back: Callabl
     else:
         # Upstream acts on it already: it stands until people supersede it.
         Case.objects.transition(case.pk, CaseState.DECIDED, CaseState.IN_REVIEW)
-    review = reopening.review_again(case, f"Decided by a model that was rolled back: {recall.reason}")
+    why = "The breaker of its class opened" if recall.answer else "Decided by a model that was rolled back"
+    review = reopening.review_again(case, f"{why}: {recall.reason}")
     trail.happened(
         case,
         "case.recalled" if is_unsent else "case.reopened",
@@ -191,15 +281,15 @@ def _finish(recall: Recall) -> None:
     Recall.objects.filter(pk=recall.pk).update(finished_at=Now())
     recall.refresh_from_db(fields=["num_recalled", "num_unsent"])
     if recall.hold is not None:
-        holds.lift(hold=recall.hold, by=SYSTEM)
+        following = Recall.objects.filter(stream=recall.stream, finished_at__isnull=True).order_by("pk").first()
+        if following is not None and following.hold_id is None:
+            Recall.objects.filter(pk=following.pk).update(hold=recall.hold)
+        else:
+            holds.lift(hold=recall.hold, by=SYSTEM)
     happened(
         recall.stream,
         "recall.finished",
         by=SYSTEM,
-        payload={
-            "model": recall.model_version.number,
-            "recalled": recall.num_recalled,
-            "unsent": recall.num_unsent,
-        },
+        payload={**_scope(recall), "recalled": recall.num_recalled, "unsent": recall.num_unsent},
         subject=f"recall:{recall.pk}",
     )

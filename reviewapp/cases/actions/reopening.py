@@ -1,6 +1,7 @@
 """Amending a case's input and bringing a decided case back to people."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -20,10 +21,18 @@ from reviewapp.registry.models import Role
 
 
 @transaction.atomic
-def amend(*, case_id: UUID, generation: int, features: dict[str, Any], by: Actor, traceparent: str = "") -> Case:
+def amend(
+    *,
+    case_id: UUID,
+    generation: int,
+    features: dict[str, Any],
+    by: Actor,
+    observed_at: datetime | None = None,
+    traceparent: str = "",
+) -> Case:
     """Add a generation to a case's input: it is scored and routed anew, and its open reviews are withdrawn.
 
-    Raises PreconditionFailed when `generation` is not the one in force.
+    `observed_at` is when the new input was seen. Raises PreconditionFailed when `generation` is not the one in force.
     """
     case = trail.locked(case_id)
     if case.generation != generation:
@@ -35,10 +44,12 @@ def amend(*, case_id: UUID, generation: int, features: dict[str, Any], by: Actor
     if case.state == CaseState.ERASED:
         raise Conflict("The case is erased.", code="case_erased")
     before = case.inputs.get(generation=generation)
-    if before.features == features:
+    if before.features == features and observed_at in {None, before.observed_at}:
         return case
     case.generation += 1
-    CaseInput.objects.create(case=case, generation=case.generation, features=features, context=before.context)
+    CaseInput.objects.create(
+        case=case, generation=case.generation, features=features, context=before.context, observed_at=observed_at
+    )
     withdraw_reviews(case)
     moved = Case.objects.transition(case.pk, CaseState(case.state), CaseState.SCORING, generation=case.generation)
     assert moved, "the case's row is locked"

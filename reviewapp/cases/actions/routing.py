@@ -8,8 +8,8 @@ from uuid import UUID
 
 import msgspec
 
+from reviewapp.cases.actions import guarding
 from reviewapp.celery import enqueue
-from reviewapp.domain import gate
 from reviewapp.domain.gate import Route, Ruling
 from reviewapp.events import actions as events
 from reviewapp.gating.rulebook import Rulebook
@@ -26,7 +26,7 @@ AUDIT_PRIORITY = 10
 class Scored:
     """One case with the prediction that routes it; shapes: probabilities (K,), embedding (128,) or None.
 
-    `case_id` and `due_at` are texts that PostgreSQL reads.
+    `case_id` and `due_at` are texts that PostgreSQL reads; `features` is JSON that is read only if a guardrail asks.
     """
 
     case_id: str
@@ -45,6 +45,7 @@ class Scored:
     latency: float
     space: str = ""
     embedding: Any = None
+    features: str = "{}"
     is_explainable: bool = True
     traceparent: str = ""
 
@@ -76,7 +77,7 @@ def apply(*, rulebook: Rulebook, batch: Sequence[Scored], now: datetime, fence: 
     """
     if not batch:
         return set()
-    ruled = [(scored, _rule(scored, rulebook)) for scored in batch]
+    ruled = guarding.rule(batch, rulebook)
     sequences = _move(ruled, fence)
     routed = [
         Routed(scored, ruling, fresh_id(), sequences[scored.case_id], fresh_id())
@@ -85,6 +86,7 @@ def apply(*, rulebook: Rulebook, batch: Sequence[Scored], now: datetime, fence: 
     ]
     automatic = [one for one in routed if one.ruling.route is Route.AUTO]
     looked_at = [one for one in routed if one.ruling.route is Route.REVIEW or one.ruling.is_audited]
+    guarding.spent(rulebook, len(automatic))
     previous = _last_decisions([one.scored.case_id for one in automatic if one.scored.generation > 1])
     with together(len(routed)):
         _write_predictions(routed, rulebook, now)
@@ -93,27 +95,6 @@ def apply(*, rulebook: Rulebook, batch: Sequence[Scored], now: datetime, fence: 
         _write_reviews(looked_at, rulebook, now)
         _write_evidence(looked_at, rulebook, now)
     return set(sequences)
-
-
-def _rule(scored: Scored, rulebook: Rulebook) -> Ruling:
-    if scored.role == "fallback":
-        return gate.to_review((gate.ANOTHER_ANSWERED,), facts=facts(scored.coin, rulebook))
-    return gate.rule(
-        predicted=scored.answer,
-        confidence=scored.confidence,
-        novelty=scored.novelty,
-        facts=facts(scored.coin, rulebook),
-        policy=rulebook.policy,
-    )
-
-
-def facts(coin: float, rulebook: Rulebook) -> gate.Facts:
-    return gate.Facts(
-        coin=coin,
-        review_mode=rulebook.review_mode,
-        blind_share=rulebook.stream.blind_share,
-        is_held=rulebook.is_held,
-    )
 
 
 _MOVE = """
@@ -150,7 +131,8 @@ def _write_predictions(routed: Sequence[Routed], rulebook: Rulebook, now: dateti
     write_rows(
         "cases_prediction",
         "id, case_id, model_version_id, role, generation, class, probabilities, confidence, novelty, "
-        "provider, latency, route, reasons, policy_version_id, threshold, inclusion_probability, created_at",
+        "provider, latency, route, reasons, policy_version_id, threshold, certificate_id, inclusion_probability, "
+        "created_at",
         (
             (
                 one.prediction_id,
@@ -168,6 +150,7 @@ def _write_predictions(routed: Sequence[Routed], rulebook: Rulebook, now: dateti
                 _reasons(one.ruling),
                 rulebook.policy_version_id,
                 one.ruling.threshold,
+                one.ruling.certificate,
                 one.ruling.inclusion_probability,
                 now,
             )
@@ -259,10 +242,16 @@ def _payload(one: Routed, rulebook: Rulebook) -> dict[str, Any]:
             "source": "auto",
             "confidence": round(scored.confidence, 6),
             "threshold": ruling.threshold,
+            "certificate": _certificate(ruling),
             "policy_version": rulebook.policy_number,
             "model_version": scored.model_number,
         }
     return payload
+
+
+def _certificate(ruling: Ruling) -> dict[str, str | None]:
+    """What stands behind the threshold; a certificate that does not stand any more gives no threshold."""
+    return {"state": "certified" if ruling.certificate else "uncertified", "id": ruling.certificate}
 
 
 def _write_reviews(looked_at: Sequence[Routed], rulebook: Rulebook, now: datetime) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from reviewapp.cases.actions.routing import facts
+from reviewapp.cases.actions.guarding import facts
 from reviewapp.cases.models import Case, Review
 from reviewapp.domain import gate
 from reviewapp.domain.states import CaseState

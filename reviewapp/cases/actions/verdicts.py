@@ -10,7 +10,7 @@ from django.db.models import Max, QuerySet
 from django.utils import timezone
 
 from reviewapp.accounts.models import User
-from reviewapp.cases.actions import audits, claims, deciding, labelling, reopening, trail
+from reviewapp.cases.actions import audits, claims, deciding, evidence, labelling, reopening, trail
 from reviewapp.cases.models import Case, Decision, Review, ReviewDraft, Verdict
 from reviewapp.cases.permissions import check_reads_anew, check_review, may_see_evidence, visible_review
 from reviewapp.crashpoints import crashpoint
@@ -112,6 +112,8 @@ def _keep(review: Review, case: Case, user: User, by: Actor, given: _Answer) -> 
         is_first = not review.verdicts.filter(stage=Stage.FIRST, status=Status.COUNTED).exists()
         verdict = _write(review, user, given, Status.COUNTED if is_first else Status.SECOND_OPINION)
         trail.happened(case, "review.committed", by=by, payload={"review": str(review.pk), "class": given.answer})
+        if is_first and not given.is_demo:
+            evidence.on_verdict(case=case, review=review, verdict=verdict, by=by)
         return Submitted(Result.COMMITTED, verdict, "Your first answer is kept. Keep it or revise it.")
     verdict = _write(review, user, given, Status.COUNTED)
     return _close(review, case, verdict, by, is_demo=given.is_demo)
@@ -134,14 +136,16 @@ def _close(review: Review, case: Case, verdict: Verdict, by: Actor, *, is_demo: 
         payload={"review": {"id": str(review.pk), "kind": review.kind, "class": verdict.answer}},
         delay=deciding.UNDO_WINDOW,
     )
-    decision = None
+    settled = audits.Settlement()
     if case.state == CaseState.IN_REVIEW and not _is_beside(review, case):
-        decision = deciding.decide(case=case, answer=verdict.answer, review=review, by=by)
+        settled = audits.Settlement(deciding.decide(case=case, answer=verdict.answer, review=review, by=by))
         reopening.withdraw_reviews(case, keep=audits.KINDS)
     elif case.state == CaseState.DECIDED and review.kind in audits.KINDS:
-        decision = audits.settle(case=case, review=review, verdict=verdict, by=by)
+        settled = audits.settle(case=case, review=review, verdict=verdict, by=by, is_demo=is_demo)
     labelling.from_verdict(case=case, review=review, verdict=verdict, by=by, is_demo=is_demo)
-    return Submitted(Result.SAVED, verdict, "Saved.", decision)
+    if not settled.is_open and not is_demo:
+        evidence.on_verdict(case=case, review=review, verdict=verdict, by=by)
+    return Submitted(Result.SAVED, verdict, "Saved.", settled.decision)
 
 
 def _is_beside(review: Review, case: Case) -> bool:
@@ -170,6 +174,7 @@ def undo(*, review_id: UUID, by: Actor) -> Review:
     elif review.kind not in audits.KINDS or _age(verdict) > deciding.UNDO_WINDOW.total_seconds():
         raise Conflict("A later decision stands; this answer cannot be undone.", code="nothing_to_undo")
     audits.take_back(case=case, review=review)
+    evidence.take_back(case=case, review=review, by=by)
     labelling.withdraw(case=case, review=review, by=by)
     events.void_unreleased_since(verdict.created_at, case_id=case.pk, type_="review.submitted")
     again = _again(review, case)

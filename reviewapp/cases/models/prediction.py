@@ -39,6 +39,7 @@ class Prediction(models.Model):
         PolicyVersion, models.PROTECT, null=True, related_name="predictions", db_index=False
     )
     threshold = models.FloatField(null=True)
+    certificate_id = models.UUIDField(null=True, help_text="Of the certificate that the threshold comes from.")
     inclusion_probability = models.FloatField(null=True)
     created_at = models.DateTimeField(db_default=Now())
 

@@ -1,4 +1,4 @@
-"""The demo's people, one per role, and its upstream system's key."""
+"""The demo's people, at least one per role, and its upstream system's key."""
 
 from dataclasses import dataclass
 
@@ -28,6 +28,7 @@ CAST = {
     "second_reviewer": Part("Ravi", "Reviewer", Role.REVIEWER),
     "lead": Part("Lena", "Lead", Role.LEAD),
     "policy_owner": Part("Paul", "Policy", Role.POLICY_OWNER),
+    "second_policy_owner": Part("Pia", "Policy", Role.POLICY_OWNER),
     "model_owner": Part("Mona", "Model", Role.MODEL_OWNER),
     "auditor": Part("Amir", "Auditor", Role.AUDITOR),
 }

@@ -62,14 +62,16 @@ TUMOUR_TRIAGE = Plan(
         "malignant; small, even ones for benign. When in doubt, answer malignant: a missed tumour costs more "
         "than a second examination."
     ),
-    # A malignant tumour called benign is the dear mistake, so “benign” has to be surer.
+    # A malignant tumour called benign is the dear mistake, so “benign” has to be surer. Nothing is proven of a new
+    # stream: the thresholds are set by hand, and the audits that people give count towards the promise beside them.
     policy={
         "thresholds": {"benign": 0.97, "malignant": 0.95},
+        "promises": {name: {"target_error": 0.05, "confidence": 0.95} for name in ("benign", "malignant")},
         "audit_rates": {"benign": 0.1, "malignant": 0.05},
         "never_automate": [],
         "novelty_floor": 0.01,
     },
-    policy_note="Benign needs more confidence than malignant and is audited twice as often.",
+    policy_note="Benign needs more confidence than malignant and is audited twice as often; audits check the promise.",
     display=_facts,
 )
 DIGIT_READING = Plan(

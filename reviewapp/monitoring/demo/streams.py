@@ -5,10 +5,13 @@ from typing import Any
 
 from reviewapp import inference_client
 from reviewapp.accounts.models import Team
+from reviewapp.gating.actions import activation
 from reviewapp.monitoring.demo.people import Person
 from reviewapp.monitoring.demo.plans import Plan
 from reviewapp.registry.actions import bundles, policies, streams, versions
 from reviewapp.registry.models import Stream, StreamRevision
+
+UNTESTED = "The stream is new: there is no past period to test it on."
 
 
 def ensure(plan: Plan, *, team: Team, people: Mapping[str, Person], train: Callable[[], Mapping[str, bytes]]) -> Stream:
@@ -27,16 +30,17 @@ def ensure(plan: Plan, *, team: Team, people: Mapping[str, Person], train: Calla
             by=people["lead"].actor,
         )
     if policies.active_policy(stream) is None:
-        _activate_policy(stream, plan, people["policy_owner"])
+        _activate_policy(stream, plan, people["policy_owner"], people["second_policy_owner"])
     if stream.live_rollout_id is None:
         _roll_out(stream, train(), people["model_owner"])
     _describe(stream, plan, people["lead"])
     return stream
 
 
-def _activate_policy(stream: Stream, plan: Plan, owner: Person) -> None:
+def _activate_policy(stream: Stream, plan: Plan, owner: Person, second: Person) -> None:
     draft = policies.draft(stream=stream, body=dict(plan.policy), note=plan.policy_note, by=owner.actor)
-    policies.activate(policy=draft, by=owner.actor)
+    proposed = activation.propose(policy=draft, by=owner.actor, untested_because=UNTESTED)
+    activation.activate(policy=policies.approve(policy=proposed, by=second.actor), by=owner.actor)
 
 
 def _roll_out(stream: Stream, files: Mapping[str, bytes], owner: Person) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from reviewapp.cases.models import Prediction
 from reviewapp.registry.models import ModelVersion, PolicyVersion, Stream
 from reviewapp.registry.policies import read_body
-from reviewapp.web.queries.policy import ClassRule, classes_of
+from reviewapp.web.queries.policy_versions import ClassRule, classes_of
 
 # More columns than this are counted, not named.
 NAMED = 12
@@ -54,7 +54,7 @@ def policies_behind(stream: Stream, predictions: Sequence[Prediction]) -> list[P
     """The policy versions that routed these predictions, with their thresholds of today's classes."""
     policies = {one.policy_version_id: one.policy_version for one in predictions if one.policy_version}
     return [
-        PolicyBehind(policy, classes_of(stream, policy), read_body(policy.body).novelty_floor)
+        PolicyBehind(policy, classes_of(stream, policy.body), read_body(policy.body).novelty_floor)
         for policy in policies.values()
         if policy is not None
     ]

@@ -50,11 +50,24 @@ LOOKS: dict[str, tuple[str, str]] = {
     "approved": ("teal", "checks"),
     "active": ("green", "circle-dot"),
     "retired": ("secondary", "archive"),
+    "restored": ("teal", "arrow-back-up"),
+    "never": ("secondary", "ban"),
     # certificate, hold
     "certified": ("green", "certificate"),
     "unproven": ("yellow", "circle-dashed"),
     "violated": ("red", "alert-triangle"),
+    "kept": ("green", "check"),
+    "broken": ("red", "alert-triangle"),
+    "uncertified": ("orange", "certificate-off"),
+    "expired": ("secondary", "hourglass"),
+    "void": ("secondary", "ban"),
     "hold": ("red", "hand-stop"),
+    # breaker, back-test
+    "breaker_closed": ("green", "circuit-switch-closed"),
+    "breaker_amber": ("yellow", "alert-triangle"),
+    "breaker_open": ("red", "circuit-switch-open"),
+    "waiting": ("azure", "hourglass"),
+    "running": ("azure", "player-play"),
     # review, verdict, label
     "open": ("yellow", "inbox"),
     "done": ("green", "check"),
@@ -79,3 +92,9 @@ def badge(value: str, text: str | None = None) -> dict[str, Any]:
     """The badge of a state, route, role or kind; the word itself unless another text is given."""
     tone, icon = LOOKS.get(value, ("secondary", None))
     return {"tone": tone, "icon": icon, "text": text or value.replace("_", " ")}
+
+
+@register.inclusion_tag("components/badge.html")
+def breaker_badge(state: str) -> dict[str, Any]:
+    """A breaker's state; “open” has another look for a review."""
+    return badge(f"breaker_{state}", state)

@@ -70,6 +70,9 @@ def _registry(stream: registry.Stream) -> World:
 
 def _gating(stream: registry.Stream) -> World:
     version = stream.model_versions.get(number=1)
+    back_test = gating.BackTest.objects.create(
+        policy_version=stream.policy_versions.get(), period_start=START, period_end=END, created_by="system"
+    )
     return {
         "hold": gating.Hold.objects.create(scope="deliveries", reason="Doubts.", placed_by="system"),
         "audit_rate": gating.AuditRate.objects.create(
@@ -82,14 +85,36 @@ def _gating(stream: registry.Stream) -> World:
             model_version=version,
             case_id=UUID(int=1),
             answer="intact",
+            truth="intact",
             confidence=0.9,
+            coin=0.05,
             inclusion_probability=0.1,
+            least_probability=0.1,
             is_wrong=False,
+            is_automatic=True,
+        ),
+        "labelled_history": gating.LabelledHistory.objects.create(
+            stream=stream,
+            model_version=version,
+            digest=b"h" * 32,
+            file_name="history.csv",
+            drawn="random",
+            declaration="Every tenth.",
+            rows=[],
+            num_rows=0,
+            created_by="system",
         ),
         "breaker": gating.Breaker.objects.create(stream=stream, answer="intact"),
         "circuit": gating.Circuit.objects.create(kind="endpoint", subject=UUID(int=1)),
-        "back_test": gating.BackTest.objects.create(
-            policy_version=stream.policy_versions.get(), period_start=START, period_end=END, created_by="system"
+        "back_test": back_test,
+        "back_test_change": gating.BackTestChange.objects.create(
+            back_test=back_test,
+            case_id=UUID(int=1),
+            route_before="auto",
+            route_after="review",
+            answer="intact",
+            confidence=0.9,
+            reason="below_threshold",
         ),
     }
 

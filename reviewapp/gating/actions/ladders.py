@@ -1,0 +1,84 @@
+"""Drawing up an epoch's ladder and start rungs: once, from confidences and volumes, before its labels are read."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from reviewapp.domain.policy import Promise
+from reviewapp.gating import proof
+from reviewapp.gating.epochs import Epoch
+from reviewapp.gating.models import Certificate, LabelledHistory
+from reviewapp.registry.models import ModelVersion
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A class as it was served lately: confidences (n,), and the honest labels a day that its volume gives."""
+
+    scores: Sequence[float] = ()
+    labels_per_day: float = 0.0
+
+
+def draw(
+    epoch: Epoch, *, version: ModelVersion, answer: str, promise: Promise, delta: float, served: Served, days: float
+) -> Epoch:
+    """The epoch with its terms, and its exam where a labelled history is there; unchanged while confidences lack."""
+    history = history_for(version, answer, epoch)
+    rows = rows_of(history, answer) if history else []
+    scores = [*served.scores, *(confidence for confidence, _ in rows)]
+    if len(scores) < proof.MIN_SCORES:
+        return epoch
+    terms = proof.plan(
+        scores,
+        expected_labels=served.labels_per_day * days,
+        target_error=promise.target_error,
+        delta=delta,
+        live_share=0.5 if history else 1.0,
+    )
+    return replace(epoch, terms=terms, exam=taken(terms, history, rows) if history else None)
+
+
+def history_for(version: ModelVersion, answer: str, epoch: Epoch) -> LabelledHistory | None:
+    """The labelled history that is a class's exam; a version is examined once, and not by what an epoch left behind."""
+    history = proving(version)
+    if history is None or (epoch.since is not None and history.created_at < epoch.since):
+        return None
+    taken_already = Certificate.objects.filter(model_version=version, scope=answer, evidence__exam__isnull=False)
+    return None if taken_already.exclude(evidence__exam=None).exists() else history
+
+
+def proving(version: ModelVersion) -> LabelledHistory | None:
+    """The version's first history that can prove something."""
+    drawn = LabelledHistory.Drawn
+    return (
+        LabelledHistory.objects.filter(model_version=version, drawn__in=[drawn.EVERYTHING, drawn.RANDOM])
+        .order_by("pk")
+        .first()
+    )
+
+
+def rows_of(history: LabelledHistory, answer: str) -> list[tuple[float, bool]]:
+    return [(confidence, is_wrong) for predicted, confidence, is_wrong in history.rows if predicted == answer]
+
+
+def taken(terms: proof.Terms, history: LabelledHistory, rows: Sequence[tuple[float, bool]]) -> dict[str, Any]:
+    """The exam of one class, with all that is needed to take it again."""
+    walked, counts = proof.examine(terms, rows)
+    delta = terms.delta - terms.live_delta
+    return {
+        "history": str(history.pk),
+        "digest": bytes(history.digest).hex(),
+        "delta": delta,
+        "rows": len(rows),
+        "threshold": None if walked.index is None else terms.ladder[walked.index],
+        "rungs": [
+            {
+                "threshold": threshold,
+                "audits": audits,
+                "wrong": wrong,
+                "bound": proof.exam_bound(wrong, audits, delta=delta),
+                "passed": passed,
+            }
+            for threshold, (wrong, audits), passed in zip(terms.ladder, counts, walked.passed, strict=True)
+        ],
+    }
