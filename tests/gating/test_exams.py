@@ -11,7 +11,7 @@ from reviewapp.gating.actions.exams import Upload
 from reviewapp.gating.models import Certificate, LabelledHistory
 from reviewapp.registry.actors import SYSTEM
 from reviewapp.registry.models import ModelVersion
-from tests.factories import bundles, evidence, streams
+from tests.factories import bundles, evidence, policies, streams
 from tests.gating.test_certificates import HIGH, events, look, promise
 from tests.people import acting
 
@@ -44,6 +44,17 @@ def test_a_history_certifies_at_the_first_look_with_half_of_the_allowed_error(ve
     assert certificate.evidence["live_delta"] == pytest.approx(0.025)
     (issued,) = events("certificate.issued")
     assert recomputing.agrees(issued, recomputing.recompute(issued, []))
+
+
+def test_a_history_from_before_the_guardrails_is_the_first_exam_too(version: ModelVersion) -> None:
+    policies.active(version.stream, thresholds={})
+    history = upload(version)
+    policy = promise(version.stream, novelty_floor=0.02)
+
+    certificate = look(version, policy, scores=[])
+
+    assert certificate.state == "certified"
+    assert certificate.evidence["exam"]["history"] == str(history.pk)
 
 
 def test_a_history_picked_in_another_way_proves_nothing(version: ModelVersion) -> None:
