@@ -123,12 +123,12 @@ def test_a_worker_keeps_a_copy_of_the_files_on_its_disk(bare_stream: Stream) -> 
 
 
 def test_a_copy_that_was_damaged_here_is_fetched_anew(bare_stream: Stream) -> None:
-    bundle = bundles.version(bare_stream, "parcels-damaged").bundle
+    bundle = bundles.version(bare_stream, "parcels-half-written").bundle
     folder = versions.local_copy(bundle)
     assert not versions.drop_damaged_copy(bundle)
     (folder / "model.onnx").write_bytes(b"half of it")
 
     model = loading.loaded(bundle)
 
-    assert model.manifest.name == "parcels-damaged"
+    assert model.manifest.name == "parcels-half-written"
     assert not versions.drop_damaged_copy(bundle)
