@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 
-GOALS = ("G1", "G5", "G11", "G11R", "G12", "G14", "G16")
+GOALS = ("G1", "G5", "G11", "G12", "G14", "G16")
 
 
 @pytest.mark.timeout(280)
