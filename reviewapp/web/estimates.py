@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from reviewapp.domain import calibration, evidence
 from reviewapp.domain.evidence import Tally
 from reviewapp.domain.policy import AuditRule, Promise
+from reviewapp.domain.sampling import rate_of_day
 from reviewapp.gating import proof
 from reviewapp.gating.epochs import Epoch
 
@@ -230,12 +231,8 @@ def estimate(
 
 
 def audit_rate(automatic_per_day: float, audit: AuditRule, by_hand: float | None = None) -> float:
-    """The share of automatic decisions that the audit rule would read blind at this volume."""
-    if by_hand is not None:
-        return by_hand
-    if automatic_per_day <= 0:
-        return audit.ceiling
-    return min(max(audit.expected_per_day / automatic_per_day, audit.floor), audit.ceiling)
+    """The share of automatic decisions that would be read blind at this volume: by hand, else by the audit rule."""
+    return rate_of_day(automatic_per_day=automatic_per_day, rule=audit) if by_hand is None else by_hand
 
 
 @dataclass(frozen=True)
