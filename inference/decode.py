@@ -42,8 +42,13 @@ class Decoder:
         return {item.name: self._fill(item, map(getter, rows), rows) for item, getter in self._inputs}
 
     def feeds_from_json(self, raw: Sequence[bytes]) -> Feeds:
-        """The input tensors for rows that are still JSON; no dict is made in between."""
-        structs = self._json.decode(b"[" + b",".join(raw) + b"]")
+        """The input tensors for rows that are still JSON; no dict is made in between, unless the names need one."""
+        array = b"[" + b",".join(raw) + b"]"
+        if not self._has_plain_names:
+            import msgspec
+
+            return self.feeds(msgspec.json.decode(array))
+        structs = self._json.decode(array)
         return {item.name: self._fill_structs(item, structs) for item, _ in self._inputs}
 
     def feeds_from_table(self, table: Mapping[str, Sequence[Any]]) -> Feeds:
@@ -82,6 +87,11 @@ class Decoder:
         return _stack(
             [_column(list(values), item, name=name) for name, values in zip(item.columns, columns, strict=True)]
         )
+
+    @cached_property
+    def _has_plain_names(self) -> bool:
+        """Whether JSON writes every column's name as it is, which a struct's fields have to be."""
+        return not any(char in '"\\' or char < " " for name in self._manifest.column_names for char in name)
 
     @cached_property
     def _json(self) -> Any:

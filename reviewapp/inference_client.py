@@ -223,8 +223,15 @@ def demo_bundle(slug: str) -> "TrainedDemo":
     return demo.demo_bundle(slug)  # type: ignore[arg-type]  # another slug is refused there
 
 
+def demo_exam(slug: str) -> "DemoRows":
+    """The part of those rows that is kept for a first exam of the model, without training; it is never sent."""
+    from inference.training import demo
+
+    return demo.demo_exam(slug)  # type: ignore[arg-type]  # as above
+
+
 def demo_rows(slug: str) -> "DemoRows":
-    """The same rows, without training."""
+    """The part of those rows that is there to be sent, without training."""
     from inference.training import demo
 
     return demo.demo_rows(slug)  # type: ignore[arg-type]  # as above

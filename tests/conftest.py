@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.test.utils import override_settings
+from whitenoise.middleware import WhiteNoiseMiddleware
 
 from reviewapp.registry.models import Stream
 from tests import guards
@@ -37,6 +38,22 @@ def _undefined_template_variables_fail() -> None:
 def _passwords_are_cheap() -> Iterator[None]:
     """A slow hash is the point of a password and the bane of a test."""
     with override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"]):
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _static_files_are_found_once() -> Iterator[None]:
+    """Every test client loads the middleware anew, and WhiteNoise would read every static file for each of them."""
+    find, found = WhiteNoiseMiddleware.add_files_from_finders, {}
+
+    def find_once(self: WhiteNoiseMiddleware) -> None:
+        if not found:
+            find(self)
+            found.update(self.files)
+        self.files |= found
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(WhiteNoiseMiddleware, "add_files_from_finders", find_once)
         yield
 
 

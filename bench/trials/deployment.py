@@ -171,7 +171,7 @@ class Class:
                 scores.tolist(),
                 expected_labels=labels_per_day * self.policy.certificate_days,
                 target_error=promise.target_error,
-                delta=delta_of(self.policy, self.name),
+                delta=delta_of(self.policy, self.name, restarts=epoch.restarts),
             )
             epoch = _with_terms(epoch, terms)
         self._count(epoch)
@@ -245,7 +245,7 @@ def _certificate(finding: Finding, target_error: float) -> Certificate:
         state=finding.state,
         target_error=target_error,
         threshold=finding.threshold,
-        evidence=finding.epoch.as_dict(),
+        evidence={**finding.epoch.as_dict(), "labels": finding.counted.labels},
         since=finding.epoch.since,
         expires_at=finding.epoch.expires_at if finding.threshold is not None else None,
     )

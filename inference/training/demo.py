@@ -1,4 +1,4 @@
-"""The two demo models, trained on one part of a public data set; the other part is there to be sent."""
+"""The two demo models, trained on one part of a public data set; the rest is there to examine them and to be sent."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from inference.training.tabular import Description, train_tabular
 Stream = Literal["tumour-triage", "digit-reading"]
 # Part of the bundle's identity: with the moment of training in it, no two runs would give the same bundle.
 _CREATED = "2026-01-01T00:00:00Z"
-_TUMOUR_TRAINING, _DIGIT_TRAINING = 256, 800
+_TUMOUR_TRAINING, _TUMOUR_EXAM, _DIGIT_TRAINING = 200, 220, 800
 _STATISTICS = {"mean": "Mean", "error": "Standard error", "worst": "Mean of the three largest values"}
 _MEASURES = {
     "radius": "mean of distances from centre to points on the perimeter",
@@ -31,7 +31,7 @@ _MEASURES = {
 
 @dataclass(frozen=True)
 class TrainedDemo:
-    """A bundle and the rows its model has never seen, with the truth about them."""
+    """A bundle and all the rows its model has never seen, with the truth about them."""
 
     files: dict[str, bytes]
     train_index: tuple[int, ...]
@@ -42,7 +42,7 @@ class TrainedDemo:
 
 @dataclass(frozen=True)
 class DemoRows:
-    """The rows of a demo stream that its model is not trained on, with the truth about them."""
+    """Rows of a demo stream that its model is not trained on, with the truth about them."""
 
     rows: list[dict[str, Any]]
     labels: list[str]
@@ -55,7 +55,7 @@ def demo_bundle(stream: Stream) -> TrainedDemo:
     files = source.train(
         [source.rows[index] for index in source.training], [source.labels[index] for index in source.training]
     )
-    kept = source.kept_back()
+    kept = source.part([*source.exam, *source.streamed])
     return TrainedDemo(
         files=files,
         train_index=tuple(source.training),
@@ -66,8 +66,15 @@ def demo_bundle(stream: Stream) -> TrainedDemo:
 
 
 def demo_rows(stream: Stream) -> DemoRows:
-    """The rows that `demo_bundle` keeps back, without training."""
-    return _source(stream).kept_back()
+    """The rows that are there to be sent, without training."""
+    source = _source(stream)
+    return source.part(source.streamed)
+
+
+def demo_exam(stream: Stream) -> DemoRows:
+    """The rows that are neither trained on nor sent: a random part of the others; none where there is no exam."""
+    source = _source(stream)
+    return source.part(source.exam)
 
 
 @dataclass(frozen=True)
@@ -77,15 +84,16 @@ class _Source:
     rows: list[dict[str, Any]]
     labels: list[str]
     training: list[int]
+    exam: list[int]
     streamed: list[int]
     prefix: str
     train: Callable[[list[dict[str, Any]], list[str]], dict[str, bytes]]
 
-    def kept_back(self) -> DemoRows:
+    def part(self, places: list[int]) -> DemoRows:
         return DemoRows(
-            rows=[self.rows[index] for index in self.streamed],
-            labels=[self.labels[index] for index in self.streamed],
-            ids=[f"{self.prefix}-{index:04d}" for index in self.streamed],
+            rows=[self.rows[index] for index in places],
+            labels=[self.labels[index] for index in places],
+            ids=[f"{self.prefix}-{index:04d}" for index in places],
         )
 
 
@@ -104,7 +112,8 @@ def _tumours() -> _Source:
     columns = [_tumour_column(name) for name in source.feature_names]
     names = [column.name for column in columns]
     labels = [str(source.target_names[value]) for value in source.target]
-    training, streamed = _split(labels, size=_TUMOUR_TRAINING, seed=2)
+    training, unseen = _split(labels, size=_TUMOUR_TRAINING, seed=2)
+    exam, streamed = _drawn(unseen, size=_TUMOUR_EXAM, seed=2)
     rows = [dict(zip(names, values, strict=True)) for values in source.data.tolist()]
 
     def train(rows: list[dict[str, Any]], labels: list[str]) -> dict[str, bytes]:
@@ -113,12 +122,15 @@ def _tumours() -> _Source:
             created=_CREATED,
             owner="demo",
             licence="CC BY 4.0",
-            lineage={"source": "Breast Cancer Wisconsin (Diagnostic), as shipped with scikit-learn"},
+            lineage={
+                "source": "Breast Cancer Wisconsin (Diagnostic), as shipped with scikit-learn",
+                "kept_for_exam": len(exam),
+            },
         )
         frame = {name: [row[name] for row in rows] for name in names}
         return train_tabular(frame, labels, columns=columns, classes=("benign", "malignant"), about=about)
 
-    return _Source(rows, labels, training, streamed, prefix="tumour", train=train)
+    return _Source(rows, labels, training, exam, streamed, prefix="tumour", train=train)
 
 
 def _tumour_column(feature: str) -> Column:
@@ -165,7 +177,7 @@ def _digits() -> _Source:
         classes = tuple(str(digit) for digit in range(10))
         return train_pixels(rows, labels, columns=columns, classes=classes, about=about)
 
-    return _Source(rows, labels, training, streamed, prefix="digit", train=train)
+    return _Source(rows, labels, training, [], streamed, prefix="digit", train=train)
 
 
 def _split(labels: list[str], *, size: int, seed: int) -> tuple[list[int], list[int]]:
@@ -173,3 +185,11 @@ def _split(labels: list[str], *, size: int, seed: int) -> tuple[list[int], list[
 
     training, streamed = train_test_split(np.arange(len(labels)), train_size=size, stratify=labels, random_state=seed)
     return training.tolist(), streamed.tolist()
+
+
+def _drawn(places: list[int], *, size: int, seed: int) -> tuple[list[int], list[int]]:
+    """A plain random sample of places, whatever their labels, and the others: only such a sample can prove anything."""
+    from sklearn.model_selection import train_test_split
+
+    exam, others = train_test_split(places, train_size=size, random_state=seed)
+    return exam, others

@@ -24,6 +24,11 @@ class Later:
     answers: tuple[str, ...]
 
     @property
+    def columns(self) -> list[str]:
+        """All columns of the file."""
+        return list(self.read.fields)
+
+    @property
     def numbers(self) -> list[int]:
         numbers: list[int] = self.read.numbers.tolist()
         return numbers

@@ -72,6 +72,10 @@ class PredictionOutput(serializers.Serializer[Any]):
     route = serializers.ChoiceField(["auto", "review"], allow_null=True)
     reasons = ReasonOutput(many=True)
     threshold = serializers.FloatField(allow_null=True)
+    certificate_state = serializers.ChoiceField(
+        ["certified", "uncertified"], allow_null=True, help_text="What stood behind the threshold; null without one."
+    )
+    certificate = serializers.UUIDField(allow_null=True)
     policy_version = serializers.IntegerField(allow_null=True)
     created_at = serializers.DateTimeField()
 
@@ -177,9 +181,17 @@ def prediction_of(prediction: Prediction | None, classes: list[str]) -> Mapping[
         "route": prediction.route,
         "reasons": prediction.reasons,
         "threshold": prediction.threshold,
+        "certificate_state": _certificate_state(prediction),
+        "certificate": prediction.certificate_id,
         "policy_version": prediction.policy_version.number if prediction.policy_version else None,
         "created_at": prediction.created_at,
     }
+
+
+def _certificate_state(prediction: Prediction) -> str | None:
+    if prediction.threshold is None:
+        return None
+    return "certified" if prediction.certificate_id else "uncertified"
 
 
 def decision_of(decision: Decision | None) -> Mapping[str, Any] | None:

@@ -74,7 +74,10 @@ class GroupOutput(serializers.Serializer[Any]):
     segment = serializers.CharField()
     automatic = serializers.IntegerField()
     audits = serializers.IntegerField()
-    wrong = serializers.IntegerField()
+    wrong = serializers.IntegerField(help_text="Confirmed.")
+    in_doubt = serializers.IntegerField(
+        help_text="Contradicted, and the next reader has not answered yet; bounds take them for wrong."
+    )
     estimate = serializers.FloatField(allow_null=True)
     low = serializers.FloatField()
     high = serializers.FloatField()

@@ -132,6 +132,7 @@ def _prediction(row: Prediction, classes: list[str]) -> dict[str, Any]:
         "probabilities": dict(zip(classes, row.probabilities, strict=True)),
         "model_version": row.model_version_id,
         "policy_version": row.policy_version_id,
+        "certificate": row.certificate_id,
     }
 
 

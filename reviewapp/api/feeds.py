@@ -31,12 +31,13 @@ FORMATS = ["json", "jsonl", "csv"]
 # A spreadsheet takes a cell that begins with one of these for a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\x00")
 
+# A bare “xid” in ORDER BY would be the text that is selected, and 10 comes before 9 there.
 _ROWS = """
-SELECT xid::text, id, type, payload, created_at FROM events_event
+SELECT e.xid::text, e.id, e.type, e.payload, e.created_at FROM events_event e
 WHERE stream_id = %(stream)s AND type = ANY(%(types)s) AND xid < pg_snapshot_xmin(pg_current_snapshot())
     AND (xid, id) > (%(xid)s::text::xid8, %(id)s::uuid)
     AND (%(half)s::text IS NULL OR convert_from(payload, 'UTF8')::json #>> '{label,half}' = %(half)s)
-ORDER BY xid, id LIMIT %(limit)s
+ORDER BY e.xid, e.id LIMIT %(limit)s
 """
 _START = (0, UUID(int=0))
 
@@ -54,6 +55,10 @@ class DecisionItem(serializers.Serializer[Any]):
     supersedes = serializers.UUIDField(allow_null=True)
     confidence = serializers.FloatField(allow_null=True)
     threshold = serializers.FloatField(allow_null=True)
+    certificate_state = serializers.ChoiceField(
+        ["certified", "uncertified"], allow_null=True, help_text="What stood behind the threshold; null without one."
+    )
+    certificate = serializers.UUIDField(allow_null=True)
     policy_version = serializers.IntegerField(allow_null=True)
     model_version = serializers.IntegerField(allow_null=True)
 
@@ -142,7 +147,10 @@ class _Feed(ApiView):
         _, event_id, type_, content, at = row
         payload = msgspec.json.decode(bytes(content))
         part = payload[self.part]
-        known = {**payload, **part, "event": event_id, "type": type_, "at": at, self.part: part.get("id")}
+        behind = part.get("certificate") or {}
+        certificate = {"certificate": behind.get("id"), "certificate_state": behind.get("state")}
+        event = {"event": event_id, "type": type_, "at": at}
+        known = {**payload, **part, **event, **certificate, self.part: part.get("id")}
         return {column: known.get(column) for column in self.columns}
 
 
@@ -152,7 +160,8 @@ class DecisionsView(_Feed):
     part = "decision"
     columns = (
         *("event", "type", "at", "case", "external_id", "generation", "sequence", "decision", "class", "source"),
-        *("supersedes", "confidence", "threshold", "policy_version", "model_version"),
+        *("supersedes", "confidence", "threshold", "certificate_state", "certificate"),
+        *("policy_version", "model_version"),
     )
     is_stopped_by_hold = True
 

@@ -10,12 +10,14 @@ from rest_framework.response import Response
 
 from reviewapp.api.base import ApiView
 from reviewapp.api.idempotency import idempotent
+from reviewapp.api.inputs import Input, checked
 from reviewapp.api.pages import PAGE_PARAMETERS, newest_first, page, page_of
+from reviewapp.api.parsers import StrictJSONParser
 from reviewapp.api.uploads import Upload, UploadFormParser, ZipParser
 from reviewapp.cases.actions import checking
 from reviewapp.domain.errors import Invalid, NotFound
-from reviewapp.registry.actions import bundles
-from reviewapp.registry.models import Bundle, ModelVersion
+from reviewapp.registry.actions import bundles, versions
+from reviewapp.registry.models import Bundle, ModelVersion, Stream
 
 NAME = OpenApiParameter("name", OpenApiTypes.STR, description="Name of the version where the body is a zip.")
 
@@ -55,9 +57,15 @@ class UploadForm(serializers.Serializer[Any]):
     name = serializers.CharField(required=False, max_length=bundles.MAX_NAME)
 
 
+class ExternalBody(Input):
+    """A model that upstream runs: cases come with its probabilities."""
+
+    name = serializers.CharField(max_length=versions.MAX_NAME, help_text="What cases quote as `prediction.model`.")
+
+
 class ModelVersionsView(ApiView):
     scopes = {"GET": "streams:read", "POST": "streams:write"}
-    parser_classes = [ZipParser, UploadFormParser]
+    parser_classes = [ZipParser, UploadFormParser, StrictJSONParser]
 
     @extend_schema(
         operation_id="model_version_list",
@@ -73,21 +81,35 @@ class ModelVersionsView(ApiView):
     @extend_schema(
         operation_id="model_version_upload",
         parameters=[NAME],
-        request={"multipart/form-data": UploadForm, "application/zip": OpenApiTypes.BINARY},
+        request={
+            "multipart/form-data": UploadForm,
+            "application/zip": OpenApiTypes.BINARY,
+            "application/json": ExternalBody,
+        },
         responses={200: ModelVersionOutput, 202: ModelVersionOutput},
     )
     @idempotent
     def post(self, request: Request, stream: str) -> Response:
-        """Upload a model, at most 200 MB. It is checked apart (202); the same again answers what it is by now (200)."""
+        """Upload a model, at most 200 MB, or name one that upstream runs (JSON).
+
+        An upload is checked apart (202); the same again answers what it is by now (200). An external model is ready at
+        once (200).
+        """
         known = self.stream(stream)
-        upload = request.data
-        if not isinstance(upload, Upload) or "file" not in upload.files:
-            raise Invalid("Send the model as `file` of a form, or a zip as the body.", code="file_missing")
-        files = bundles.files_of_parts(upload.files)
-        version = checking.upload(stream=known, files=files, by=self.actor, name=upload.texts["name"])
+        version = self._uploaded(known, request.data) if isinstance(request.data, Upload) else self._named(known)
         shown = _version(version)
         headers = {"Location": f"/api/v1/streams/{known.slug}/model-versions/{version.number}"}
         return Response(shown, status=202 if shown["state"] == Bundle.State.CHECKING else 200, headers=headers)
+
+    def _uploaded(self, stream: Stream, upload: Upload) -> ModelVersion:
+        if "file" not in upload.files:
+            raise Invalid("Send the model as `file` of a form, or a zip as the body.", code="file_missing")
+        files = bundles.files_of_parts(upload.files)
+        return checking.upload(stream=stream, files=files, by=self.actor, name=upload.texts["name"])
+
+    def _named(self, stream: Stream) -> ModelVersion:
+        body = checked(ExternalBody, self.request.data)
+        return versions.register_external(stream=stream, name=body["name"], by=self.actor)
 
 
 class ModelVersionView(ApiView):

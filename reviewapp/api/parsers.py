@@ -113,7 +113,7 @@ def _check_scalars(values: list[Any], *, has_escapes: bool) -> None:
             if not -MAX_INTEGER <= one <= MAX_INTEGER:
                 raise _too_big()
         elif kind is str and has_escapes:
-            _check_text(one)
+            check_text(one)
 
 
 def _check_keys(container: Mapping[str, Any], *, has_escapes: bool) -> None:
@@ -121,10 +121,11 @@ def _check_keys(container: Mapping[str, Any], *, has_escapes: bool) -> None:
         raise Malformed(f"A key is longer than {MAX_KEY} characters.", code="key_too_long")
     if has_escapes:
         for name in container:
-            _check_text(name)
+            check_text(name)
 
 
-def _check_text(text: str) -> None:
+def check_text(text: str) -> None:
+    """Raises Malformed for what PostgreSQL cannot store as text."""
     if "\x00" in text:
         raise Malformed(f"“{_shown(text)}” holds a NUL character, which cannot be stored.", code="nul_character")
     if not text.isascii():

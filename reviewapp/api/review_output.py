@@ -9,6 +9,7 @@ from reviewapp.api.evidence import ExplanationOutput, explanation, explanation_o
 from reviewapp.api.similar import SimilarList, similar_to
 from reviewapp.cases.models import Prediction, Review, Verdict
 from reviewapp.cases.permissions import hides_model, may_see_evidence
+from reviewapp.cases.reasons import visible_mode
 from reviewapp.domain.errors import NotFound
 from reviewapp.registry.actors import Actor
 from reviewapp.registry.models import Stream
@@ -28,7 +29,10 @@ class ReviewSummary(serializers.Serializer[Any]):
     kind = serializers.ChoiceField(
         Review.Kind.choices, allow_null=True, help_text="Null while the model is hidden: an audit must not be told."
     )
-    mode = serializers.ChoiceField(Stream.Mode.choices)
+    mode = serializers.ChoiceField(
+        Stream.Mode.choices,
+        help_text="An audit has the mode of its stream's other unseen reviews until it may be told.",
+    )
     state = serializers.ChoiceField(Review.State.choices)
     due_at = serializers.DateTimeField()
     created_at = serializers.DateTimeField()
@@ -79,7 +83,7 @@ def summary(review: Review, actor: Actor, *, shows_kind: bool | None = None) -> 
         "external_id": review.case.external_id,
         "generation": review.generation,
         "kind": review.kind if shown else None,
-        "mode": review.mode,
+        "mode": visible_mode(review, is_told=shown),
         "state": review.state,
         "due_at": review.due_at,
         "created_at": review.created_at,

@@ -9,10 +9,9 @@ from django.utils import timezone
 from reviewapp.cases.actions import certifying
 from reviewapp.domain.policy import Policy, Promise
 from reviewapp.gating import counting, proof
-from reviewapp.gating.actions.certificates import GUARDRAILS
-from reviewapp.gating.epochs import Epoch, delta_of, epoch_of
+from reviewapp.gating.actions.certificates import GUARDRAILS, at_level
+from reviewapp.gating.epochs import Epoch, after, delta_of, epoch_of
 from reviewapp.gating.models import Certificate
-from reviewapp.gating.proof import Terms
 from reviewapp.registry.actions.policies import active_policy
 from reviewapp.registry.models import ModelVersion, Stream
 from reviewapp.registry.policies import read_body
@@ -63,55 +62,60 @@ def _planned(policy: Policy, version: ModelVersion, answer: str, *, is_changed: 
     promise = policy.promises.get(answer)
     if promise is None:
         return Planned(version.number, answer, None, "neither threshold nor promise")
-    delta = delta_of(policy, answer)
-    found = Certificate.objects.filter(model_version=version, scope=answer, voided_at__isnull=True).first()
-    if found is not None and _is_of(found, promise, delta):
+    found = Certificate.objects.filter(model_version=version, scope=answer).order_by("-number").first()
+    delta = delta_of(policy, answer, restarts=epoch_of(found).restarts if found else 0)
+    if found is not None and found.voided_at is None and _is_of(found, promise, delta):
         if found.state != State.CERTIFIED or _is_over(found):
             return Planned(version.number, answer, None, f"certificate {found.number} is {found.state}")
         return Planned(version.number, answer, found.threshold, f"certificate {found.number}", is_changed)
     earned = _earned(found, version, answer, policy)
     if earned is None:
         return Planned(version.number, answer, None, "not proven by the evidence so far")
-    return Planned(version.number, answer, earned, "what the evidence so far supports", is_to_be_earned=True)
+    is_anew = is_changed or (found is not None and found.voided_at is None and not _has_target(found, promise))
+    return Planned(version.number, answer, earned, "what the evidence so far supports", is_anew)
 
 
 def _is_of(certificate: Certificate, promise: Promise, delta: float) -> bool:
     terms = epoch_of(certificate).terms
-    is_same = (certificate.target_error, certificate.confidence) == (promise.target_error, promise.confidence)
+    is_same = _has_target(certificate, promise) and certificate.confidence == promise.confidence
     return is_same and (terms is None or terms.delta == delta)
+
+
+def _has_target(certificate: Certificate, promise: Promise) -> bool:
+    """Whether the labels so far count under the promise, too: another confidence is judged by the same ones."""
+    return certificate.target_error == promise.target_error
 
 
 def _is_over(certificate: Certificate) -> bool:
     return certificate.expires_at is not None and certificate.expires_at <= timezone.now()
 
 
-def _earned(certificate: Certificate | None, version: ModelVersion, answer: str, policy: Policy) -> float | None:
-    """What a look at the labels so far would certify for another promise than the one in force."""
-    promise, delta = policy.promises[answer], delta_of(policy, answer)
-    epoch = epoch_of(certificate) if certificate is not None else Epoch()
-    held = None
-    if certificate is not None and epoch.terms is not None and certificate.state == State.CERTIFIED:
-        is_looser = promise.target_error >= certificate.target_error and delta >= epoch.terms.delta
-        held = certificate.threshold if is_looser else None
-    terms = _terms(epoch, version, answer, policy)
-    if terms is None:
+def _earned(last: Certificate | None, version: ModelVersion, answer: str, policy: Policy) -> float | None:
+    """What a look at the labels so far would certify for a promise that no certificate in force is about."""
+    epoch, held = after(last, now=timezone.now()), None
+    if last is not None and last.voided_at is None and last.state == State.CERTIFIED and epoch.terms is not None:
+        promise, delta = policy.promises[answer], delta_of(policy, answer, restarts=epoch.restarts)
+        is_looser = promise.target_error >= last.target_error and delta >= epoch.terms.delta
+        held = last.threshold if is_looser else None
+    judged = _judged_by(epoch, version, answer, policy)
+    if judged.terms is None:
         return held
-    counted = counting.count(
-        version, answer, epoch=replace(epoch, terms=terms), cut=certifying.pending(version).get(answer)
-    )
-    return proof.look(terms, counted.counts, held=held).threshold
+    counted = counting.count(version, answer, epoch=judged, cut=certifying.pending(version).get(answer))
+    return proof.look(judged.terms, counted.counts, held=held, examined=judged.examined).threshold
 
 
-def _terms(epoch: Epoch, version: ModelVersion, answer: str, policy: Policy) -> Terms | None:
-    promise, delta = policy.promises[answer], delta_of(policy, answer)
+def _judged_by(epoch: Epoch, version: ModelVersion, answer: str, policy: Policy) -> Epoch:
+    """The epoch with the terms by which the promise would be judged; without them where confidences lack."""
+    promise, delta = policy.promises[answer], delta_of(policy, answer, restarts=epoch.restarts)
     if epoch.terms is not None and epoch.terms.target_error == promise.target_error:
-        return replace(epoch.terms, delta=delta, live_delta=delta)
+        return at_level(epoch, delta, answer)
     served = certifying.served(version, answer)
     if len(served.scores) < proof.MIN_SCORES:
-        return None
-    return proof.plan(
+        return replace(epoch, terms=None, exam=None)
+    terms = proof.plan(
         served.scores,
         expected_labels=served.labels_per_day * policy.certificate_days,
         target_error=promise.target_error,
         delta=delta,
     )
+    return replace(epoch, terms=terms, exam=None)

@@ -8,6 +8,7 @@ from uuid import UUID
 from django.db import connection
 
 from reviewapp.cases.moments import CLOCKS_APART, first_id_at
+from reviewapp.cases.readings import AUDIT_KINDS
 from reviewapp.gating.models import BackTest
 from reviewapp.registry.models import Stream
 
@@ -19,8 +20,9 @@ class Row:
     """A case with the prediction that routed it, and what is known of its truth.
 
     half_coin: of 0.5 or more, its label never trains; observed_at: of the input, else its arrival. `answer` is None
-    where nothing scored it; `is_wrong` is what an honest reading found. `reasons`, `features` and `context` are stored
-    JSON, unread; the last two are None where the policy looks at no input.
+    where nothing scored it; `is_wrong` is what an honest reading found; in_doubt: an audit contradicted it, and the
+    next reader has not answered. `reasons`, `features` and `context` are stored JSON, unread; the last two are None
+    where the policy looks at no input.
     """
 
     case_id: UUID
@@ -36,10 +38,10 @@ class Row:
     probability: float
     reasons: str | None
     truth: str | None
-    truth_source: str | None
     is_wrong: bool | None
     observed_at: datetime | None
     received_at: datetime
+    in_doubt: bool = False
     features: str | None = None
     context: str | None = None
 
@@ -59,7 +61,11 @@ FROM cases_case c JOIN cases_prediction p
 # The prediction that routed a case last; a label settles the input it was given for.
 _ROWS = """
 SELECT c.id, c.coin, c.half_coin, c.received_at, p.model_version_id, p.role, p.class, p.confidence, p.novelty, p.route,
-    p.inclusion_probability, p.reasons::text, l.class, l.source, e.is_wrong, i.observed_at, i.received_at{inputs}
+    p.inclusion_probability, p.reasons::text, l.class, e.is_wrong, i.observed_at, i.received_at,
+    CASE WHEN e.id IS NULL AND p.route = 'auto' AND c.coin < p.inclusion_probability THEN EXISTS (
+        SELECT 1 FROM cases_review f JOIN cases_verdict v ON v.review_id = f.id AND v.status = 'counted'
+        WHERE f.case_id = c.id AND f.generation = c.generation AND f.kind = ANY(%(kinds)s) AND v.class <> p.class
+    ) ELSE false END{inputs}
 FROM cases_case c
 JOIN cases_caseinput i ON i.case_id = c.id AND i.generation = c.generation
 LEFT JOIN LATERAL (
@@ -67,7 +73,7 @@ LEFT JOIN LATERAL (
     ORDER BY created_at DESC, id DESC LIMIT 1
 ) p ON true
 LEFT JOIN LATERAL (
-    SELECT class, source FROM cases_label WHERE case_id = c.id AND generation = c.generation
+    SELECT class FROM cases_label WHERE case_id = c.id AND generation = c.generation
     ORDER BY sequence DESC LIMIT 1
 ) l ON true
 LEFT JOIN gating_ledgerentry e
@@ -113,4 +119,5 @@ def _values(stream: Stream, test: BackTest) -> dict[str, Any]:
         "start": test.period_start,
         "end": test.period_end,
         "limit": CHUNK,
+        "kinds": [kind.value for kind in AUDIT_KINDS],
     }

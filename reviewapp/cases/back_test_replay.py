@@ -109,6 +109,7 @@ def replay(
                 truth=row.truth,
                 is_wrong=row.is_wrong,
                 is_evidence=on is not None and _is_evidence(row, codes, on),
+                in_doubt=row.in_doubt,
             )
         )
         if was_automatic is not (after is Route.AUTO):
@@ -119,7 +120,7 @@ def replay(
 def _is_evidence(row: Row, codes: frozenset[str], on: Acting) -> bool:
     """Whether an honest reading of the case would stand in the ledger of its model version."""
     may_have_trained = row.half_coin < 0.5 and (row.observed_at or row.arrived_at) <= on.trained_until
-    return GUARDRAIL_CODES.isdisjoint(codes) and not may_have_trained and row.truth_source != "demo"
+    return GUARDRAIL_CODES.isdisjoint(codes) and not may_have_trained
 
 
 def _route(row: Row, codes: frozenset[str], on: Acting | None, stream: Stream) -> tuple[Route, str]:

@@ -20,6 +20,8 @@ SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds) / 60, count(*) FROM 
     SELECT sum(v.seconds) AS seconds FROM cases_review r JOIN cases_verdict v ON v.review_id = r.id
     WHERE r.stream_id = %(stream)s AND r.id > %(first)s AND r.created_at >= %(start)s AND r.created_at < %(end)s
       AND v.status = 'counted'
+      -- What a program answers for a demonstration takes no person's time.
+      AND NOT EXISTS (SELECT 1 FROM cases_label l WHERE l.case_id = r.case_id AND l.source = 'demo')
     GROUP BY r.id
 ) one
 """
@@ -132,7 +134,7 @@ def _unknown(counts: Counts, minutes: float | None) -> Iterator[str]:
     if mute := sum(side.mute for side in after):
         yield (
             f"{mute:,} of the {automatic:,} automatic decisions can be no evidence: a guardrail of the time stopped "
-            "them, they may have trained the model, or a demonstration answered them. The estimate leaves them out."
+            "them, or they may have trained the model. The estimate leaves them out."
         )
     if unreadable := sum(side.unreadable for side in after):
         yield (
@@ -145,7 +147,7 @@ def _unknown(counts: Counts, minutes: float | None) -> Iterator[str]:
     if counts.unscored:
         yield f"{_cases(counts.unscored)} had no score; people decide them under any policy."
     if minutes is None:
-        yield "No review of the period was answered, so the minutes a day cannot be told."
+        yield "No person answered a review of the period, so the minutes a day cannot be told."
 
 
 def _to_be_earned(state: Mapping[str, Any]) -> Iterator[str]:

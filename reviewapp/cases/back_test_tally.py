@@ -19,7 +19,8 @@ class Past:
     """One case as it went, and how it would go.
 
     probability: π, the chance it had to be read blind; truth: what people or an outcome said, None where nobody did;
-    is_wrong: what an honest reading found, None without one; is_evidence: whether an honest reading of it would count.
+    is_wrong: what an honest reading found, None without one; is_evidence: whether an honest reading of it would count;
+    in_doubt: contradicted, and the next reader has not answered yet.
     """
 
     answer: str
@@ -30,6 +31,7 @@ class Past:
     truth: str | None = None
     is_wrong: bool | None = None
     is_evidence: bool = True
+    in_doubt: bool = False
 
 
 @dataclass(slots=True)
@@ -38,7 +40,7 @@ class Side:
 
     mute: a reading of them would be no evidence; unreadable: had no chance to be read blind; drawn, right, wrong: in
     the plain random sample of the class (coin below its least π), and answered so; pooled_*: in that of all classes;
-    weighed: π → [right, wrong] of all honest readings.
+    weighed: π → [right, wrong] of all honest readings; doubted, pooled_doubted, weighed_doubted: what is in doubt.
     """
 
     automatic: int = 0
@@ -52,7 +54,10 @@ class Side:
     pooled_drawn: int = 0
     pooled_right: int = 0
     pooled_wrong: int = 0
+    doubted: int = 0
+    pooled_doubted: int = 0
     weighed: dict[str, list[int]] = field(default_factory=dict)
+    weighed_doubted: dict[str, int] = field(default_factory=dict)
 
     def add(self, past: Past, least: float, pooled: float) -> None:
         self.automatic += 1
@@ -68,12 +73,17 @@ class Side:
             self.drawn += 1
             self.right += past.is_wrong is False
             self.wrong += past.is_wrong is True
+            self.doubted += past.in_doubt
         if past.coin < pooled:
             self.pooled_drawn += 1
             self.pooled_right += past.is_wrong is False
             self.pooled_wrong += past.is_wrong is True
+            self.pooled_doubted += past.in_doubt
+        weight = repr(past.probability)
         if past.is_wrong is not None:
-            self.weighed.setdefault(repr(past.probability), [0, 0])[past.is_wrong] += 1
+            self.weighed.setdefault(weight, [0, 0])[past.is_wrong] += 1
+        if past.in_doubt:
+            self.weighed_doubted[weight] = self.weighed_doubted.get(weight, 0) + 1
 
 
 @dataclass(slots=True)
@@ -132,7 +142,9 @@ class Estimate:
 
     method: `sample` is exact on the plain random sample; `weighted` takes every honest reading by its probability, with
     an upper bound only; `none`: nothing was read. estimated: the decisions it speaks of; at_most_wrong: how many of
-    these can be wrong, with 97.5 % confidence.
+    these can be wrong, with 97.5 % confidence. in_doubt: of the answers, contradicted ones that the next reader has not
+    confirmed yet. Agreements are settled at once, so without these the rest would be too good a sample: the upper ends
+    take them for wrong, rate and lower end for right.
     """
 
     method: str
@@ -143,6 +155,7 @@ class Estimate:
     low: float
     high: float
     at_most_wrong: int | None
+    in_doubt: int = 0
 
 
 def estimate(sides: Sequence[Side], *, least: float, is_pooled: bool) -> Estimate:
@@ -150,7 +163,8 @@ def estimate(sides: Sequence[Side], *, least: float, is_pooled: bool) -> Estimat
     right = sum(side.pooled_right if is_pooled else side.right for side in sides)
     wrong = sum(side.pooled_wrong if is_pooled else side.wrong for side in sides)
     number = sum(side.automatic - side.unreadable - side.mute for side in sides)
-    answers = right + wrong
+    doubted = sum(side.pooled_doubted if is_pooled else side.doubted for side in sides)
+    answers = right + wrong + doubted
     tallies = _tallies(sides, least)
     read = sum(tally.right + tally.wrong for tally in tallies)
     # Chosen by how many answers there are, never by what they say.
@@ -162,23 +176,29 @@ def estimate(sides: Sequence[Side], *, least: float, is_pooled: bool) -> Estimat
             wrong,
             wrong / answers,
             lower_bound(wrong=wrong, audits=answers, confidence=_ONE_SIDED),
-            upper_bound(wrong=wrong, audits=answers, confidence=_ONE_SIDED),
-            finite_upper_bound(wrong=wrong, audits=answers, population=number, confidence=_ONE_SIDED),
+            upper_bound(wrong=wrong + doubted, audits=answers, confidence=_ONE_SIDED),
+            finite_upper_bound(wrong=wrong + doubted, audits=answers, population=number, confidence=_ONE_SIDED),
+            doubted,
         )
     if not read:
         return Estimate("none", number, 0, 0, None, 0.0, 1.0, None)
-    all_wrong = sum(tally.wrong for tally in tallies)
+    in_doubt = sum(sum(side.weighed_doubted.values()) for side in sides)
     weight = sum(tally.weight * (tally.right + tally.wrong) for tally in tallies)
-    rate = sum(tally.weight * tally.wrong for tally in tallies) / weight
+    confirmed = [(least / float(pi), wrong) for side in sides for pi, (_, wrong) in side.weighed.items()]
+    rate = sum(each * wrong for each, wrong in confirmed) / weight
     high = e_upper_bound(tallies, confidence=_ONE_SIDED)
-    return Estimate("weighted", number, read, all_wrong, rate, 0.0, max(high, rate), None)
+    all_wrong = sum(wrong for _, wrong in confirmed)
+    return Estimate("weighted", number, read, all_wrong, rate, 0.0, max(high, rate), None, in_doubt)
 
 
 def _tallies(sides: Sequence[Side], least: float) -> list[Tally]:
+    """The honest readings by weight; what is in doubt counts as wrong."""
     found: dict[float, list[int]] = {}
     for side in sides:
         for probability, (right, wrong) in side.weighed.items():
             counts = found.setdefault(least / float(probability), [0, 0])
             counts[0] += right
             counts[1] += wrong
+        for probability, doubted in side.weighed_doubted.items():
+            found.setdefault(least / float(probability), [0, 0])[1] += doubted
     return [Tally(weight, *counts) for weight, counts in sorted(found.items())]

@@ -12,8 +12,9 @@ CLOCKS_APART = timedelta(minutes=5)
 
 def first_id_at(moment: datetime) -> UUID:
     """No row written at the moment or later has a smaller id, as long as the clocks agree within five minutes."""
-    milliseconds = int((moment - CLOCKS_APART).timestamp() * 1000)
-    return UUID(int=milliseconds << 80)
+    # Ids count from 1970 on; an earlier moment, such as the first that a calendar knows, is before them all.
+    milliseconds = int((moment.timestamp() - CLOCKS_APART.total_seconds()) * 1000)
+    return UUID(int=max(milliseconds, 0) << 80)
 
 
 def moment_of(written: object) -> datetime | None:

@@ -18,12 +18,12 @@ from reviewapp.gating import guardrails
 from reviewapp.gating.actions.ledger import Entry
 from reviewapp.registry.models import Stream
 from reviewapp.registry.policies import read_body
+from reviewapp.registry.training_values import learned_by
 
 AUDIT_KINDS = (Review.Kind.AUDIT, Review.Kind.SECOND_OPINION, Review.Kind.ADJUDICATION)
 KINDS = (Review.Kind.ROUTINE, *AUDIT_KINDS)
 # What the coin chose to be read before anything of the model is shown, of reviews named r.
 SAMPLED = "r.kind = ANY(%(kinds)s) AND r.mode <> 'assisted' AND r.inclusion_probability > 0"
-# A case that a demonstration answered is no evidence, whoever reads it next.
 _SAID = """
 SELECT c.id, c.coin, c.half_coin, coalesce(i.observed_at, c.received_at),
     v.created_at, b.manifest #>> '{lineage,training_cut_off}',
@@ -34,8 +34,9 @@ SELECT c.id, c.coin, c.half_coin, coalesce(i.observed_at, c.received_at),
     (SELECT json_object_agg(rate.class, rate.rate)::text FROM gating_auditrate rate
      WHERE rate.stream_id = c.stream_id AND rate.model_version_id = a.model_version_id
        AND rate.day = (a.created_at AT TIME ZONE 'UTC')::date),
-    CASE WHEN jsonb_typeof(policy.body -> 'segment') = 'string' OR jsonb_typeof(policy.body -> 'value') = 'object'
-         THEN i.features::text END
+    CASE WHEN p.id <> a.id OR jsonb_typeof(policy.body -> 'segment') = 'string'
+              OR jsonb_typeof(policy.body -> 'value') = 'object' THEN i.features::text END,
+    CASE WHEN p.id <> a.id THEN i.context::text END, i.observed_at, i.received_at
 FROM cases_prediction a
 JOIN cases_case c ON c.id = a.case_id
 JOIN cases_caseinput i ON i.case_id = a.case_id AND i.generation = a.generation
@@ -44,8 +45,7 @@ JOIN cases_prediction p ON p.case_id = a.case_id AND p.generation = a.generation
 JOIN registry_modelversion v ON v.id = p.model_version_id
 LEFT JOIN registry_bundle b ON b.digest = v.bundle_id
 LEFT JOIN registry_policyversion policy ON policy.id = a.policy_version_id
-WHERE a.id = ANY(%s) AND NOT EXISTS (
-    SELECT 1 FROM cases_label l WHERE l.case_id = a.case_id AND l.generation = a.generation AND l.source = 'demo')
+WHERE a.id = ANY(%s)
 ORDER BY a.case_id, p.id
 """
 
@@ -111,8 +111,8 @@ def is_sampled(review: Review) -> bool:
 def evidence_on(stream: Stream, routed_by: Sequence[UUID]) -> list[Entry]:
     """The ledger's entries, still without truth, of the cases that these predictions routed.
 
-    One for the version that routed the case, if no guardrail stopped it; one for each version that looked on, under
-    the same guardrails and its own novelty. Left out is what may have trained the version.
+    One for the version that routed the case, if no guardrail stopped it; one for each version that looked on, if none
+    would have stopped it on that version's word. Left out is what may have trained the version.
     """
     with connection.cursor() as cursor:
         cursor.execute(_SAID, [list(routed_by)])
@@ -141,17 +141,38 @@ class _Row:
     policy: str | None
     rates: str | None
     features: str | None
+    context: str | None
+    observed_at: datetime | None
+    received_at: datetime
 
 
 def _is_evidence(row: _Row) -> bool:
-    codes = GUARDRAIL_CODES if row.did_route else GUARDRAIL_CODES - {"novel_input"}
-    if codes.intersection(row.codes):
-        return False
-    floor = _policy(row.policy).novelty_floor if row.policy else None
-    if not row.did_route and floor is not None and row.novelty is not None and row.novelty < floor:
+    is_stopped = bool(GUARDRAIL_CODES.intersection(row.codes)) if row.did_route else _would_be_stopped(row)
+    if is_stopped:
         return False
     trained_until = moment_of(row.cut_off) or row.registered_at
     return row.half_coin >= 0.5 or row.arrived_at > trained_until
+
+
+def _would_be_stopped(row: _Row) -> bool:
+    """Whether the guardrails in force would stop the case if this version routed it: those ask what it says, too."""
+    policy = _policy(row.policy) if row.policy else None
+    if policy is None:
+        return False
+    if policy.novelty_floor is not None and row.novelty is not None and row.novelty < policy.novelty_floor:
+        return True
+    if not guardrails.looks_at_values(policy):
+        return False
+    subject = guardrails.Subject(
+        features=msgspec.json.decode(row.features or "{}"),
+        predicted=row.answer,
+        confidence=row.confidence,
+        context=msgspec.json.decode(row.context or "{}"),
+        observed_at=row.observed_at,
+        received_at=row.received_at,
+    )
+    learned = learned_by(row.model_version_id) if policy.is_range_checked else None
+    return bool(guardrails.raised(policy, subject, learned))
 
 
 def _entry(row: _Row, stream: Stream) -> Entry | None:

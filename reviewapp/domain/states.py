@@ -29,10 +29,6 @@ def can_move(frm: CaseState, to: CaseState) -> bool:
     return (frm, to) in CASE_TRANSITIONS
 
 
-def sources_of(to: CaseState) -> list[CaseState]:
-    return [frm for frm, target in CASE_TRANSITIONS if target == to]
-
-
 def mermaid() -> str:
     """The state machine as a Mermaid diagram, for docs/reference/states.md."""
     lines = ["stateDiagram-v2", f"    [*] --> {CaseState.SCORING}: received"]

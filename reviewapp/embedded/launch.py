@@ -97,7 +97,8 @@ def _migrate(supervisor: Supervisor, env: dict[str, str]) -> None:
             if not _is_behind():
                 return
             quick = {**env, "DATABASE_STATEMENT_TIMEOUT": "0"}
-            status = supervisor.run_once(processes.command("migrate", "--noinput", "--verbosity=0", env=quick))
+            options = ("--noinput", "--skip-checks", "--verbosity=0")
+            status = supervisor.run_once(processes.command("migrate", *options, env=quick))
     except Error as error:
         said = " ".join(str(error).split())
         raise Unavailable(f"The database does not answer ({said}); start it, or correct DATABASE_URL.") from error

@@ -33,6 +33,8 @@ def environment(data: Path, *, port: int) -> dict[str, str]:
         "OMP_NUM_THREADS": "1",
         "OMP_WAIT_POLICY": "PASSIVE",
         "CELERY_SOFT_SHUTDOWN": "5",
+        # Django's checks load every page and operation, which no worker serves; the web process loads them anyway.
+        "CELERY_SKIP_CHECKS": "1",
         "PYTHONUNBUFFERED": "1",
         # Root in a container is ordinary, and the workers read JSON only.
         "PYTHONWARNINGS": given.get("PYTHONWARNINGS", "ignore:You're running the worker with superuser"),

@@ -18,6 +18,8 @@ class Epoch:
     terms: None until enough confidences were served to draw a ladder. exam: the first exam, taken once. held: the
     loosest threshold certified so far, at first one carried over from a stricter promise. fresh_from: where the
     evidence for the next epoch begins. violated: how the promise was broken before, where nothing was proven since.
+    restarts: how many attempts were ended by hand before this one. reached_in: the rollout since which the same cases
+    reach the version, by its generation.
     """
 
     number: int = 1
@@ -28,6 +30,8 @@ class Epoch:
     fresh_from: datetime | None = None
     expires_at: datetime | None = None
     violated: Mapping[str, Any] | None = None
+    restarts: int = 0
+    reached_in: int = 0
 
     @property
     def examined(self) -> float | None:
@@ -46,12 +50,18 @@ class Epoch:
             "exam": dict(self.exam) if self.exam else None,
             "fresh_from": self.fresh_from.isoformat() if self.fresh_from else None,
             "violated": dict(self.violated) if self.violated else None,
+            "restarts": self.restarts,
+            "reached_in": self.reached_in,
         }
 
 
-def delta_of(policy: Policy, answer: str) -> float:
-    """The chance that a certificate of the class may be wrong; a joint promise shares it between its classes."""
-    delta = policy.promises[answer].delta
+def delta_of(policy: Policy, answer: str, *, restarts: int = 0) -> float:
+    """The chance that a certificate of the class may be wrong; a joint promise shares it between its classes.
+
+    An attempt that follows others which were ended by hand gets less: who begins anew until luck helps gains little,
+    for all the chances together stay below 1.65 δ.
+    """
+    delta = policy.promises[answer].delta / (1 + restarts) ** 2
     return delta / len(policy.promises) if policy.is_joint else delta
 
 
@@ -81,6 +91,8 @@ def epoch_of(certificate: Certificate) -> Epoch:
         fresh_from=_moment(evidence.get("fresh_from")),
         expires_at=certificate.expires_at,
         violated=evidence.get("violated"),
+        restarts=evidence.get("restarts", 0),
+        reached_in=evidence.get("reached_in", 0),
     )
 
 
@@ -100,14 +112,27 @@ def after(last: Certificate | None, *, now: datetime) -> Epoch:
             held=held,
             expires_at=expires_at,
             violated=follows.get("violated"),
+            restarts=0 if _is_over(last) else before.restarts + _is_restart(last),
         )
     if last.expires_at is not None and last.expires_at <= now:
         return Epoch(number=before.number + 1, since=before.fresh_from or before.since)
     return before
 
 
+def _is_over(last: Certificate) -> bool:
+    """Whether it stood for as long as it was to stand."""
+    return last.expires_at is not None and last.voided_at is not None and last.expires_at <= last.voided_at
+
+
+def _is_restart(last: Certificate) -> bool:
+    """Whether labels were looked at in an attempt that did not come to its own end."""
+    is_by_hand = last.evidence.get("next", {}).get("is_by_hand", False)
+    was_looked_at = last.evidence.get("ladder") is not None and last.evidence.get("labels", 0) > 0
+    return was_looked_at and (is_by_hand or last.state != Certificate.State.CERTIFIED)
+
+
 def first_id_at(moment: datetime | None) -> UUID:
-    """No case that arrived at the moment or later has a smaller id (UUID 7)."""
+    """The least id (UUID 7) that a case which arrives at the moment can have, by the clock that draws its id."""
     return UUID(int=int(moment.timestamp() * 1000) << 80) if moment else UUID(int=0)
 
 

@@ -61,7 +61,8 @@ def judge(answer: str, epoch: Epoch, counted: Counted, *, policy: Policy, now: d
         )
     elif state == State.VIOLATED and epoch.held is not None:
         broken = {"threshold": epoch.held, "audits": look.audits, "wrong": look.wrong, "at": now.isoformat()}
-        return Finding(answer, Epoch(number=epoch.number + 1, since=now, violated=broken), state, None, counted, now)
+        anew = Epoch(epoch.number + 1, now, violated=broken, restarts=epoch.restarts, reached_in=epoch.reached_in)
+        return Finding(answer, anew, state, None, counted, now)
     elif epoch.violated:
         state = State.VIOLATED
     return Finding(answer, epoch, state, look, counted, now, held)

@@ -65,7 +65,11 @@ def looks_at_envelope(policy: Policy) -> bool:
 
 def segment_of(policy: Policy, features: Mapping[str, Any]) -> str:
     """The segment a case belongs to, by the policy's column; “” where there is none or the case does not say."""
-    value = features.get(policy.segment) if policy.segment is not None else None
+    return "" if policy.segment is None else named(features.get(policy.segment))
+
+
+def named(value: Any) -> str:
+    """A value as the name of a segment; “” for what is not given."""
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -77,13 +81,16 @@ def segment_of(policy: Policy, features: Mapping[str, Any]) -> str:
 
 
 def value_of(policy: Policy, features: Mapping[str, Any]) -> float | None:
-    """What a wrong decision on the case costs, 0 to the policy's cap; an unknown amount counts as the cap."""
-    if policy.value is None:
-        return None
-    amount = features.get(policy.value.column)
+    """What a wrong decision on the case costs; None where the policy names no column of amounts."""
+    return None if policy.value is None else costs(features.get(policy.value.column), cap=policy.value.cap)
+
+
+def costs(amount: Any, *, cap: float) -> float:
+    """What is lost by a wrong decision, 0 to the cap; an unknown amount counts as the cap."""
     if isinstance(amount, bool) or not isinstance(amount, int | float):
-        return policy.value.cap
-    return min(max(float(amount), 0.0), policy.value.cap)
+        return cap
+    # Held against the cap first: a whole number may be larger than any float.
+    return float(min(max(amount, 0), cap))
 
 
 def open_for(open_breakers: Iterable[tuple[str, str]], segment: str) -> frozenset[str]:

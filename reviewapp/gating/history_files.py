@@ -1,7 +1,9 @@
 """A labelled history as a CSV file: each row's prediction, its confidence and the truth. Pure."""
 
 import csv
+import gzip
 import io
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
@@ -12,6 +14,7 @@ from reviewapp.domain.errors import Invalid
 MAX_BYTES = 32 * 1024 * 1024
 MAX_ROWS = 200_000
 MAX_TOLD = 20
+_GZIPPED = b"\x1f\x8b"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +22,14 @@ class Columns:
     """Which columns of the file say what.
 
     Either `predicted` and `confidence`, or one column of probabilities per class, named as the class with `prefix`.
+    `id` need not be there; where it is, no case may come twice.
     """
 
     truth: str = "truth"
     predicted: str = "predicted"
     confidence: str = "confidence"
     prefix: str = "p_"
+    id: str = "id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,22 +42,21 @@ class Row:
 
 
 def read(content: bytes, *, classes: Sequence[str], columns: Columns | None = None) -> list[Row]:
-    """The rows of a file. Raises Invalid with the line of each fault; nothing is taken from a faulty file."""
+    """The rows of a file, gzipped or not.
+
+    Raises Invalid with the line of each fault; nothing is taken from a faulty file.
+    """
     named = columns or Columns()
-    if len(content) > MAX_BYTES:
-        raise Invalid(f"The file is larger than {MAX_BYTES // 1024 // 1024} MB.", code="file_too_large")
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise Invalid("The file is no UTF-8 text: save it as CSV in UTF-8.", code="file_encoding") from error
+    text = _text(content)
     reader = csv.DictReader(io.StringIO(text, newline=""), dialect=_dialect(text))
-    header = [name.strip() for name in reader.fieldnames or ()]
+    header = _header(reader)
     reader.fieldnames = header
     given = _given(header, classes, named)
     rows: list[Row] = []
     faults: list[dict[str, str]] = []
+    lines: dict[str, int] = {}
     for record in _records(reader):
-        found = _row(record, classes, named, given)
+        found = _again(record, named, lines, reader.line_num) or _row(record, classes, named, given)
         if isinstance(found, Row):
             rows.append(found)
         elif len(faults) < MAX_TOLD:
@@ -68,6 +72,27 @@ def read(content: bytes, *, classes: Sequence[str], columns: Columns | None = No
     return rows
 
 
+def _text(content: bytes) -> str:
+    is_gzipped = content.startswith(_GZIPPED)
+    try:
+        plain = gzip.GzipFile(fileobj=io.BytesIO(content)).read(MAX_BYTES + 1) if is_gzipped else content
+    except (OSError, EOFError, zlib.error) as error:
+        raise Invalid("The gzipped file is damaged or cut off; send it again.", code="file_encoding") from error
+    if len(plain) > MAX_BYTES:
+        raise Invalid(f"The file is larger than {MAX_BYTES // 1024 // 1024} MB.", code="file_too_large")
+    try:
+        return plain.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise Invalid("The file is no UTF-8 text: save it as CSV in UTF-8.", code="file_encoding") from error
+
+
+def _again(record: Mapping[str, Any], named: Columns, lines: dict[str, int], line: int) -> str:
+    """What is wrong with a case that the file holds already: counted twice it would prove more than it does."""
+    case = record.get(named.id) or ""
+    first = lines.setdefault(case, line) if case else line
+    return "" if first == line else f"“{case[:80]}” in “{named.id}” is in line {first} already; a case counts once."
+
+
 def _dialect(text: str) -> type[csv.Dialect]:
     first = text.partition("\n")[0]
     delimiter = max(",;\t", key=first.count)
@@ -79,13 +104,24 @@ def _dialect(text: str) -> type[csv.Dialect]:
     return Found
 
 
+def _header(reader: "csv.DictReader[str]") -> list[str]:
+    try:
+        return [name.strip() for name in reader.fieldnames or ()]
+    except csv.Error as error:
+        raise _no_csv(reader, error) from error
+
+
 def _records(reader: "csv.DictReader[str]") -> Iterator[Mapping[str, Any]]:
     try:
         for record in reader:
             # What a row has too much or too little of is under None.
             yield {name: (value or "").strip() if name is not None else value for name, value in record.items()}
     except csv.Error as error:
-        raise Invalid(f"Line {reader.line_num}: this is no CSV ({error}).", code="rows_invalid") from error
+        raise _no_csv(reader, error) from error
+
+
+def _no_csv(reader: "csv.DictReader[str]", error: csv.Error) -> Invalid:
+    return Invalid(f"Line {max(reader.line_num, 1)}: this is no CSV ({error}).", code="rows_invalid")
 
 
 def _given(header: Sequence[str], classes: Sequence[str], named: Columns) -> list[str]:

@@ -24,7 +24,7 @@ from reviewapp.domain.evidence import (
 from reviewapp.domain.exact import audits_needed, upper_bound
 from reviewapp.domain.thresholds import Walk, exam, make_ladder, start_rungs, walk
 
-# A ladder from fewer confidences would put its strict rungs by luck.
+# A ladder from fewer confidences would put its strict rungs by luck: it would be as sound, and often a worse one.
 MIN_SCORES = 200
 NUM_RUNGS = 32
 NUM_STARTS = 4
@@ -159,7 +159,9 @@ def look(terms: Terms, counts: Iterable[Count], *, held: float | None = None, ex
     return Look(state, threshold, one.threshold, one.audits, one.wrong, one.bound, more, rungs)
 
 
-def examine(terms: Terms, rows: Sequence[tuple[float, bool]]) -> tuple[Walk, tuple[tuple[int, int], ...]]:
+def examine(
+    terms: Terms, rows: Sequence[tuple[float, bool]], *, starts: Sequence[int] = ()
+) -> tuple[Walk, tuple[tuple[int, int], ...]]:
     """The one planned look at a labelled history: (confidence, is wrong) of a class → the walk, (wrong, audits) a rung.
 
     It spends what live looks leave of δ. Exact, so it needs a simple random sample, or everything, of the traffic.
@@ -172,20 +174,35 @@ def examine(terms: Terms, rows: Sequence[tuple[float, bool]]) -> tuple[Walk, tup
             wrong[rung] += is_wrong
     pairs = zip(np.cumsum(wrong).tolist(), np.cumsum(audits).tolist(), strict=True)
     counts = tuple((int(one), int(all_)) for one, all_ in pairs)
-    return exam_walk(terms, counts), counts
+    return exam_walk(terms, counts, starts=starts), counts
 
 
-def exam_walk(terms: Terms, counts: Sequence[tuple[int, int]]) -> Walk:
-    """The walk of an exam by its counts: (wrong, audits) at or above each rung."""
+def exam_walk(terms: Terms, counts: Sequence[tuple[int, int]], *, starts: Sequence[int] = ()) -> Walk:
+    """The walk of an exam by its counts: (wrong, audits) at or above each rung; `starts` of an exam taken before."""
     delta = terms.delta - terms.live_delta
-    starts = start_rungs(
+    starts = starts or exam_starts(terms, counts)
+    return exam(terms.ladder, starts, counts, target_error=terms.target_error, delta=delta)
+
+
+def exam_starts(terms: Terms, counts: Sequence[tuple[int, int]]) -> tuple[int, ...]:
+    """The rungs at which the walk of an exam may begin, by how many audits there are and not by what they found."""
+    return start_rungs(
         terms.ladder,
         [audits for _, audits in counts],
         target_error=terms.target_error,
-        confidence=1 - delta,
+        confidence=1 - (terms.delta - terms.live_delta),
         starts=NUM_STARTS,
     )
-    return exam(terms.ladder, starts, counts, target_error=terms.target_error, delta=delta)
+
+
+def scores_needed(*, target_error: float, exam_delta: float | None) -> int:
+    """Confidences of a class that its ladder is drawn up from.
+
+    With an exam the rows that could pass it without one error are enough: every later look would find no more of them.
+    """
+    if exam_delta is None:
+        return MIN_SCORES
+    return min(MIN_SCORES, audits_needed(target_error=target_error, confidence=1 - exam_delta))
 
 
 def exam_bound(wrong: int, audits: int, *, delta: float) -> float:

@@ -46,6 +46,8 @@ def standing(state: str, evidence: Mapping[str, Any]) -> str:
     if evidence.get("ladder") is None:
         scored = count(evidence.get("scores", 0), "case")
         return f"{before}{scored} of this class scored; thresholds are drawn up from {evidence['scores_needed']:,}."
+    if state == "certified" and (examined := _examined(evidence)) is not None:
+        return examined
     needed = evidence["more_needed"]
     told = (
         f"{count(evidence['audits'], 'audit')}, {evidence['wrong']:,} wrong, bound now {share(evidence['bound'])}, "
@@ -54,9 +56,21 @@ def standing(state: str, evidence: Mapping[str, Any]) -> str:
     return f"{before}{told}{_wait(evidence)}." if needed else f"{before}{told}."
 
 
+def _examined(evidence: Mapping[str, Any]) -> str | None:
+    """What the first exam showed, where it is what the threshold rests on; later labels alone say less."""
+    exam = evidence.get("exam")
+    if not exam or exam["threshold"] is None or exam["threshold"] != evidence["at"]:
+        return None
+    rung = next(one for one in exam["rungs"] if one["threshold"] == exam["threshold"])
+    told = f"First exam: {count(rung['audits'], 'row')}, {rung['wrong']:,} wrong, bound {share(rung['bound'])}."
+    if not evidence["audits"]:
+        return told
+    return f"{told} Since then {count(evidence['audits'], 'audit')}, {evidence['wrong']:,} wrong."
+
+
 def _wait(evidence: Mapping[str, Any]) -> str:
     """Where the missing audits are awaited, and for how long."""
-    at = f" at a threshold of {evidence['at']:.3g}"
+    at = f" at a threshold of {share(evidence['at'])}"
     a_day = evidence.get("labels_per_day", 0.0) * evidence.get("share", 0.0)
     days = ceil(evidence["more_needed"] / a_day) if a_day > 0 else _LONGEST_DAYS + 1
     if days > _LONGEST_DAYS:
@@ -66,6 +80,11 @@ def _wait(evidence: Mapping[str, Any]) -> str:
         lasts = count(round(evidence["certificate_days"]), "day")
         return f"{told}, more than the {lasts} that a certificate lasts; a looser promise or more blind answers help"
     return told
+
+
+def watched(answer: str, segment: str) -> str:
+    """What a breaker watches: a class, or one segment of it."""
+    return f"“{answer}” in “{segment}”" if segment else f"“{answer}”"
 
 
 def breaker(state: str, evidence: Mapping[str, Any]) -> str:

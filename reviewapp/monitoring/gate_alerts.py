@@ -21,7 +21,7 @@ from reviewapp.registry.policies import read_body
 BREAKER_OPEN, EXPIRING = "breaker-open", "certificate-expires"
 VIOLATED, BROKEN = "certificate-violated", "promise-broken"
 NOTICE = timedelta(days=7)
-RUNBOOK = "docs/runbooks/breaker-open.md"
+NAMES = (BREAKER_OPEN, EXPIRING, VIOLATED, BROKEN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +62,8 @@ def _keep(name: str, wanted: Mapping[str, Wanted]) -> None:
 
 def _open_breakers() -> Iterator[tuple[str, Wanted]]:
     for one in Breaker.objects.filter(state=Breaker.State.OPEN).select_related("stream").order_by("pk"):
-        of = f"“{one.answer}” in “{one.segment}”" if one.segment else f"“{one.answer}”"
-        summary = f"The breaker of {of} is open. {breakers.told(one)} What to do: {RUNBOOK}."
+        watched = wording.watched(one.answer, one.segment)
+        summary = f"The breaker of {watched} is open. {breakers.told(one)}"
         yield f"breaker:{one.pk}", Wanted(one.stream, Alert.Severity.PAGE, summary)
 
 

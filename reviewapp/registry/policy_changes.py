@@ -46,7 +46,7 @@ def rule_of(policy: Policy, name: str) -> str:
         checked = f", checked against {share(policy.promises[name].target_error)}" if name in policy.promises else ""
         return f"{threshold:g} by hand{checked}"
     if (promise := policy.promises.get(name)) is not None:
-        return f"certified at {share(promise.target_error)} with {share(promise.confidence)} confidence"
+        return f"by certificate for at most {share(promise.target_error)} with {share(promise.confidence)} confidence"
     return "people decide"
 
 
@@ -120,7 +120,7 @@ def _of_plain(before: Body, after: Body) -> Iterator[Change]:
 def _seconds(value: float | None) -> str:
     if value is None:
         return "no limit"
-    for name, length in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
+    for name, length in (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1)):
         if value >= length and value % length == 0:
             number = value / length
             return f"{number:g} {name}{'' if number == 1 else 's'}"

@@ -15,9 +15,11 @@ Body = Mapping[str, Any]
 
 MAX_DAYS = 3_650
 MAX_SECONDS = 366 * 24 * 3_600
-MAX_TRIPS = 12
+MIN_TRIPS, MAX_TRIPS = 1e-6, 12
 MAX_CAP = 2**31 - 1
 MAX_LOSS = 1e15
+# Beyond these no stream ever gathers the labels: one error in a million takes five million clean ones.
+MIN_TARGET, MAX_CONFIDENCE = 1e-6, 1 - 1e-6
 _PROMISE_KEYS = ("target_error", "confidence")
 
 
@@ -65,10 +67,20 @@ def _promise(field: str, name: str, promise: Body) -> Iterator[Fault]:
             f"{field}.target_error",
             f"The target error of “{name}” must lie between 0 and 1, both excluded, such as 0.02 for 2%.",
         )
+    elif promise["target_error"] < MIN_TARGET:
+        yield fault(
+            f"{field}.target_error",
+            f"The target error of “{name}” is too small to be ever proven: 0.000001, one wrong decision in a million, "
+            "takes more than five million clean audits already; promise that or more.",
+        )
     if not _is_number(promise["confidence"], 0.5, 1, open_low=True, open_high=True):
         yield fault(
             f"{field}.confidence",
             f"The confidence of “{name}” must lie between 0.5 and 1, both excluded, such as 0.95 for 95%.",
+        )
+    elif promise["confidence"] > MAX_CONFIDENCE:
+        yield fault(
+            f"{field}.confidence", f"The confidence of “{name}” must be at most 0.999999, such as 0.95 for 95%."
         )
 
 
@@ -143,10 +155,9 @@ def of_numbers(body: Body, stream: Stream) -> list[Fault]:  # noqa: ARG001 as th
         *_number(
             body,
             "false_trips_per_year",
-            0,
+            MIN_TRIPS,
             MAX_TRIPS,
-            f"above 0 and at most {MAX_TRIPS}",
-            open_low=True,
+            f"from 0.000001 to {MAX_TRIPS}",
             is_needed=True,
         ),
         *_switch(body, "is_range_checked"),

@@ -56,6 +56,11 @@ _KEYED = re.compile(rf"\bfeatures\s*(?:\[\s*(?P<text>{_QUOTED})\s*\]|\.\s*(?P<na
 _CALL = re.compile(r"(?P<dot>\.\s*)?\b(?P<name>[A-Za-z_]\w*)\s*\(")
 _MATCH = re.compile(rf"\bmatches\s*\(\s*(?:(?P<pattern>{_QUOTED})\s*\))?")
 _REPEATED = re.compile(r"\{(\d{1,9})(?:,(\d{0,9}))?\}")
+# What the model's answer is held against, on either side.
+_ANSWER = rf"(?<![\w.]){PREDICTED}\b"
+_ANSWERS = re.compile(
+    rf"{_ANSWER}\s*(?:[!=]=\s*(?P<right>{_QUOTED})|in\s*\[(?P<listed>[^\]]*)\])|(?P<left>{_QUOTED})\s*[!=]=\s*{_ANSWER}"
+)
 _HAS = re.compile(r"\bhas\s*\(\s*features\b")
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -70,13 +75,15 @@ _OUR_MATCHES = "Matches"
 class Expression:
     """A rule's expression, ready to be worked out.
 
-    columns: those it names as variables; keyed: those it names as features["…"]; given: what else it looks at.
+    columns: those it names as variables; keyed: those it names as features["…"]; given: what else it looks at;
+    answers: the texts that it holds the model's answer against.
     """
 
     program: "cel.Program"
     columns: tuple[str, ...]
     keyed: tuple[str, ...]
     given: frozenset[str]
+    answers: tuple[str, ...]
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -140,6 +147,7 @@ def read(when: str) -> Expression:
         columns=tuple(sorted(variables - GIVEN)),
         keyed=_keyed(when, masked),
         given=variables & GIVEN,
+        answers=_answers(when, masked),
     )
 
 
@@ -232,6 +240,14 @@ def _keyed(when: str, masked: str) -> tuple[str, ...]:
     }
     if re.search(r"\bfeatures\b", _KEYED.sub(" ", masked)):
         raise _invalid('“features” needs the name of a column in quotes, as in features["amount"]')
+    return tuple(sorted(names))
+
+
+def _answers(when: str, masked: str) -> tuple[str, ...]:
+    names: set[str] = set()
+    for found in _ANSWERS.finditer(masked):
+        first, last = next(found.span(name) for name in ("right", "listed", "left") if found[name] is not None)
+        names.update(_plain_text(text[0]) for text in _TEXT.finditer(when[first:last]))
     return tuple(sorted(names))
 
 

@@ -31,9 +31,10 @@ _OPERANDS = re.compile(r"Unsupported operation: (.+?)\. ")
 
 
 def check_rule(when: str, columns: Columns | None, *, name: str = "", classes: Sequence[str] = ()) -> None:
-    """Refuse a rule that cannot be read, names an unknown column, or answers something else than yes or no."""
+    """Refuse a rule that cannot be read, names an unknown column or class, or answers something else than yes or no."""
     try:
         expression = rule_language.read(when)
+        _check_answers(expression, classes)
         if columns is not None:
             _check_columns(expression, columns)
             _try_out(expression, columns, classes)
@@ -59,7 +60,8 @@ def faults(rules: Any, columns: Columns | None, *, classes: Sequence[str] = ()) 
 
 def near(name: str, known: Sequence[str]) -> str:
     """The hint that a misspelt column's refusal ends with."""
-    found = get_close_matches(name, known, n=1, cutoff=0.5)
+    alike = {one.casefold(): one for one in reversed(known)}
+    found = [alike[one] for one in get_close_matches(name.casefold(), alike, n=1, cutoff=0.5)]
     if found:
         return f"did you mean “{found[0]}”?"
     shown = ", ".join(known[:8])
@@ -93,6 +95,13 @@ def _check_columns(expression: Expression, columns: Columns) -> None:
         if name not in columns:
             hint = near(name, [*columns, *sorted(rule_language.GIVEN)])
             raise Invalid(f"there is no column “{name}”; {hint}", code="rule_unknown_column")
+
+
+def _check_answers(expression: Expression, classes: Sequence[str]) -> None:
+    """A class that there is not would make a rule that never sends anything to people."""
+    for name in expression.answers:
+        if classes and name not in classes:
+            raise Invalid(f"there is no class “{name}”; {near(name, classes)}", code="rule_unknown_class")
 
 
 def _with_spelling(refusal: str, when: str, columns: Columns | None) -> str:

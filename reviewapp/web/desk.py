@@ -8,7 +8,7 @@ from uuid import UUID
 
 from reviewapp.cases import permissions
 from reviewapp.cases.models import CaseInput, Review, Verdict
-from reviewapp.cases.reasons import visible_reasons
+from reviewapp.cases.reasons import visible_mode, visible_reasons
 from reviewapp.registry.actors import Actor
 from reviewapp.registry.models import Stream, StreamRevision
 from reviewapp.web.evidence import Evidence, evidence_on, prediction_of
@@ -43,6 +43,7 @@ class Desk:
     claim_until: datetime | None
     is_mine: bool
     shows_kind: bool
+    mode: str
     first: Verdict | None = None
     evidence: Evidence | None = None
 
@@ -62,6 +63,8 @@ def desk_for(actor: Actor, review_id: UUID) -> Desk:
     review = queries.review_at_desk(actor, review_id)
     is_mine = review.claimed_by is not None and review.claimed_by == actor.user
     sees = is_mine and permissions.may_see_evidence(actor, review) and not permissions.hides_model(actor, review.case)
+    # That a review is an audit says that the model was sure.
+    shows_kind = sees or (review.state != Review.State.OPEN and not permissions.hides_model(actor, review.case))
     first = queries.first_answer(review, actor) if review.mode != Stream.Mode.ASSISTED else None
     revisions = revisions_in_force(review.stream)
     display = display_of(review.stream, revisions)
@@ -82,8 +85,8 @@ def desk_for(actor: Actor, review_id: UUID) -> Desk:
         note=queries.draft_note(review, actor) or (first.note if first else ""),
         claim_until=review.claim_until,
         is_mine=is_mine,
-        # That a review is an audit says that the model was sure.
-        shows_kind=sees or (review.state != Review.State.OPEN and not permissions.hides_model(actor, review.case)),
+        shows_kind=shows_kind,
+        mode=visible_mode(review, is_told=shows_kind),
         first=first,
         evidence=_evidence(review, shown, display) if sees else None,
     )

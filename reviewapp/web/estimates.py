@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -114,7 +115,10 @@ class Traffic:
 
 @dataclass(frozen=True)
 class Rung:
-    """One threshold of the ladder: what it would automate, and what its labels say of its error rate."""
+    """One threshold of the ladder: what it would automate, and what its labels say of its error rate.
+
+    examined: the bound that the first exam found there, at its own confidence; None without one.
+    """
 
     threshold: float
     share: float | None
@@ -122,6 +126,7 @@ class Rung:
     wrong: int
     point: float | None
     bound: float
+    examined: float | None = None
 
 
 @dataclass(frozen=True)
@@ -144,8 +149,11 @@ class Estimate:
     state: proof.State | None = None
 
 
-def rungs_of(labels: Labels, traffic: Traffic, look: proof.Look) -> list[Rung]:
+def rungs_of(
+    labels: Labels, traffic: Traffic, look: proof.Look, *, exam: Mapping[str, Any] | None = None
+) -> list[Rung]:
     """Error rate against automation, rung by rung; each bound holds for itself, at any look."""
+    examined = {rung["threshold"]: rung["bound"] for rung in exam["rungs"]} if exam else {}
     return [
         Rung(
             threshold=rung.threshold,
@@ -154,6 +162,7 @@ def rungs_of(labels: Labels, traffic: Traffic, look: proof.Look) -> list[Rung]:
             wrong=rung.wrong,
             point=labels.point(rung.threshold),
             bound=rung.bound,
+            examined=examined.get(rung.threshold),
         )
         for rung in look.rungs
     ]
@@ -284,11 +293,6 @@ def histogram(traffic: Traffic, *, bins: int = BINS) -> list[Bin]:
         Bin(float(edges[at]), float(edges[at + 1]), int(automatic[at]), int(every[at] - automatic[at]))
         for at in range(bins)
     ]
-
-
-def confidence_of(promise: Promise, promises: Mapping[str, Promise], *, is_joint: bool) -> float:
-    """The confidence that one class's certificate needs: a joint promise shares δ among the classes it names."""
-    return 1 - promise.delta / max(len(promises), 1) if is_joint else promise.confidence
 
 
 def _thinned(points: list[tuple[float, float, float]], *, most: int = 200) -> list[tuple[float, float, float]]:

@@ -80,6 +80,7 @@ urlpatterns = [
     ),
     path("s/<slug:slug>/models/uploads", uploads.uploads, name="models_uploads"),
     path("s/<slug:slug>/models/upload", uploads.upload, name="models_upload"),
+    path("s/<slug:slug>/models/external", uploads.external, name="models_external"),
     path("s/<slug:slug>/display", stream.display, name="display"),
     path("s/<slug:slug>/display/revise", stream.revise, name="display_revise"),
     path("s/<slug:slug>/people", stream.people, name="people"),

@@ -9,7 +9,7 @@ from typing import Any
 
 from reviewapp.domain.policy import Policy, Promise
 from reviewapp.gating import proof
-from reviewapp.gating.epochs import Epoch, epoch_of
+from reviewapp.gating.epochs import Epoch, delta_of, epoch_of
 from reviewapp.gating.models import Certificate
 from reviewapp.registry.actions.policies import active_policy
 from reviewapp.registry.models import ModelVersion, Stream
@@ -93,10 +93,10 @@ class Workshop:
         }
 
     def share_of_delta(self, promise: Promise) -> Promise:
-        """The promise as one class has to keep it, where the policy makes it for all its classes together."""
-        promises = {**self.policy.promises, self.answer: promise}
-        confidence = estimates.confidence_of(promise, promises, is_joint=self.policy.is_joint)
-        return replace(promise, confidence=confidence)
+        """The promise as one class has to keep it: for all its classes together, and after attempts begun anew."""
+        policy = replace(self.policy, promises={**self.policy.promises, self.answer: promise})
+        restarts = self.epoch.restarts if self.epoch else 0
+        return replace(promise, confidence=1 - delta_of(policy, self.answer, restarts=restarts))
 
     def is_new_target(self, asked: Asked) -> bool:
         """Whether the class has another target error to keep, so that this one would have to be earned anew."""
@@ -147,10 +147,22 @@ class Workshop:
     def _looks(self) -> dict[Promise, proof.Look | None]:
         return {}
 
+    @property
+    def _exam(self) -> Mapping[str, Any] | None:
+        return self.epoch.exam if self.epoch else None
+
+    def proving_exam(self, threshold: float | None) -> Mapping[str, Any] | None:
+        """What the first exam counted where it is what proved a threshold: threshold, audits, wrong, bound."""
+        exam = self._exam
+        if exam is None or threshold is None or exam["threshold"] != threshold:
+            return None
+        found: Mapping[str, Any] = next(rung for rung in exam["rungs"] if rung["threshold"] == threshold)
+        return found
+
     def charts(self, promise: Promise) -> "Charts":
         look = self.look(self.share_of_delta(promise))
         return Charts(
-            rungs=estimates.rungs_of(self.labels, self.traffic, look) if look else [],
+            rungs=estimates.rungs_of(self.labels, self.traffic, look, exam=self._exam) if look else [],
             reliability=estimates.reliability(self.labels),
             bins=estimates.histogram(self.traffic),
         )
@@ -163,6 +175,10 @@ class Charts:
     rungs: Sequence[estimates.Rung]
     reliability: estimates.Reliability | None
     bins: Sequence[estimates.Bin]
+
+    @property
+    def is_examined(self) -> bool:
+        return any(rung.examined is not None for rung in self.rungs)
 
     @property
     def curve_json(self) -> str:

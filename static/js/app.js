@@ -3,6 +3,7 @@ import "./confirm.js";
 import "./dismiss.js";
 import "./draft.js";
 import "./lease.js";
+import "./sections.js";
 import "./session.js";
 import "./shortcuts.js";
 import "./timer.js";

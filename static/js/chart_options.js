@@ -33,8 +33,11 @@ function axis(colours, name, more = {}) {
 
 // Room for the target and the part of the curve where a choice is made; a bound of 100% may leave the picture.
 function ceiling(rungs, target) {
-  const shown = rungs.filter((rung) => rung.labels > 0).map((rung) => Math.min(rung.bound, (rung.point || 0) * 4 + 0.08));
-  return Math.min(100, Math.max(target * 2.5, ...shown.map((bound) => bound * 100), 5) * 1.1);
+  const labelled = rungs.filter((rung) => rung.labels > 0);
+  const shown = labelled.map((rung) => Math.min(rung.bound, (rung.point || 0) * 4 + 0.08));
+  // With few labels the whole bound lies high: its best point is shown at least.
+  const best = labelled.length ? Math.min(...labelled.map((rung) => rung.bound)) : 0;
+  return Math.min(100, Math.max(target * 2.5, ...[...shown, best].map((bound) => bound * 100), 5) * 1.1);
 }
 
 function marks(estimate, colours) {
@@ -76,6 +79,7 @@ export function curve(rungs, estimate, colours) {
           `${rung.labels} labels, ${rung.wrong} wrong`,
           rung.point === null ? "no estimate yet" : `about ${error(rung.point * 100)} wrong`,
           `at most ${error(rung.bound * 100)}`,
+          ...(rung.examined === null ? [] : [`at most ${error(rung.examined * 100)} by the first exam`]),
         ].join("\n");
       },
     },
@@ -101,7 +105,20 @@ export function curve(rungs, estimate, colours) {
         lineStyle: { width: 0 },
         clip: true,
       },
+      ...(rungs.some((rung) => rung.examined !== null) ? [examined(rungs, colours)] : []),
     ],
+  };
+}
+
+function examined(rungs, colours) {
+  return {
+    name: "at most, by the first exam",
+    type: "line",
+    data: rungs.map((rung) => [rung.share * 100, rung.examined === null ? "-" : rung.examined * 100]),
+    symbol: "none",
+    color: colours.good,
+    lineStyle: { width: 2 },
+    clip: true,
   };
 }
 

@@ -87,8 +87,14 @@ def check(method: str, url: str, response: HttpResponse) -> None:
 
 @cache
 def description() -> dict[str, Any]:
-    content: dict[str, Any] = yaml.safe_load(DESCRIPTION.read_text())
-    return content
+    return read_yaml(DESCRIPTION.read_text())
+
+
+def read_yaml(content: str | bytes) -> dict[str, Any]:
+    """By libyaml where it is there: PyYAML's own loader takes seconds for the description."""
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(content)
+    read: dict[str, Any] = loader.get_single_data()
+    return read
 
 
 @cache

@@ -79,6 +79,8 @@ def test_a_history_is_taken_as_the_first_exam(api: Caller, version: ModelVersion
         ({"file": ("a.csv", b"truth\nintact\n")}, 422, "column_missing"),
         ({"file": ("a.csv", CSV.replace("0.9", "9").encode())}, 422, "rows_invalid"),
         ({"secret": "x"}, 400, "malformed"),
+        ({"declaration": "A tenth\x00 of July."}, 400, "nul_character"),
+        ({"drawn": "random\x00"}, 400, "nul_character"),
     ],
 )
 def test_a_faulty_history_is_refused_in_words(
@@ -142,7 +144,7 @@ def test_parity_is_told_by_class_and_segment(api: Caller, version: ModelVersion)
     assert (found["per_thousand"]["promised"], found["per_thousand"]["keeping"]) == (5.0, "broken")
 
 
-def test_a_decision_says_upstream_what_stands_behind_its_threshold(stream: Stream) -> None:
+def test_a_decision_says_upstream_what_stands_behind_its_threshold(stream: Stream, api: Caller) -> None:
     version = stream.model_versions.get()
     cases.decided(stream)
     policies.active(
@@ -161,7 +163,7 @@ def test_a_decision_says_upstream_what_stands_behind_its_threshold(stream: Strea
         confidence=0.95,
         threshold=0.9,
     )
-    cases.decided(stream)
+    case = cases.decided(stream)
 
     first, second = (
         msgspec.json.decode(bytes(event.payload))["decision"]
@@ -170,3 +172,5 @@ def test_a_decision_says_upstream_what_stands_behind_its_threshold(stream: Strea
 
     assert first["certificate"] == {"state": "uncertified", "id": None}
     assert second["certificate"] == {"state": "certified", "id": str(certificate.pk)}
+    told = api.get(f"cases/{case.pk}").json()["prediction"]
+    assert (told["certificate_state"], told["certificate"]) == ("certified", str(certificate.pk))

@@ -12,6 +12,7 @@ from django.db import connection, transaction
 from reviewapp.accounts.models import User
 from reviewapp.cases.actions import labelling, verdicts
 from reviewapp.cases.models import Case
+from reviewapp.events.models import Event
 from reviewapp.gating.actions import holds
 from reviewapp.registry.actors import SYSTEM
 from reviewapp.registry.models import Stream
@@ -30,9 +31,30 @@ def test_decisions_come_once_each_in_order(api: Caller, stream: Stream) -> None:
     third = api.get(f"streams/{stream.slug}/decisions?limit=2&after={second['next']}").json()
 
     assert [item["external_id"] for item in first["items"] + second["items"]] == sent
+    assert {(item["certificate_state"], item["certificate"]) for item in first["items"]} == {("uncertified", None)}
     assert (first["has_more"], second["has_more"]) == (True, False)
     assert third["items"] == []
     assert third["next"] == second["next"]
+
+
+def test_the_order_is_that_of_numbers_where_transaction_ids_grow_longer(api: Caller, stream: Stream) -> None:
+    cases.decided(stream)
+    columns = "type, subject, actor, payload, team_id, stream_id, case_id, sequence, traceparent, created_at"
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO events_event (id, xid, {columns}) SELECT gen_random_uuid(), n::text::xid8, "
+            f"{columns.replace('sequence', 'sequence + n')} FROM events_event, generate_series(8, 12) n "
+            "WHERE type = 'decision.made'"
+        )
+
+    found, after = [], ""
+    for _ in range(3):
+        page = api.get(f"streams/{stream.slug}/decisions?limit=2{after}").json()
+        found += [item["event"] for item in page["items"]]
+        after = f"&after={page['next']}"
+
+    numbers = {str(one.pk): int(one.xid) for one in Event.objects.filter(type="decision.made")}
+    assert [numbers[event] for event in found] == sorted(numbers.values())
 
 
 def test_an_answer_taken_back_is_told(api: Caller, stream: Stream, rosa: User) -> None:

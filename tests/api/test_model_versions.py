@@ -147,17 +147,29 @@ def test_a_form_that_makes_no_upload_is_refused(api: Caller, bare_stream: Stream
 
 
 def test_other_media_types_are_not_read(api: Caller, bare_stream: Stream) -> None:
-    assert api.post(f"streams/{bare_stream.slug}/model-versions", {}).status_code == 415
+    refused = api.send("POST", f"streams/{bare_stream.slug}/model-versions", b"name=m", media_type="text/plain")
+
+    assert refused.status_code == 415
 
 
 def test_a_body_over_the_limit_is_refused_before_it_is_read(
     api: Caller, bare_stream: Stream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(uploads, "MAX_BYTES", 1000)
+    monkeypatch.setattr(uploads.UploadFormParser, "max_bytes", 1000)
     monkeypatch.setattr(uploads, "FORM_OVERHEAD", 0)
 
     assert send_zip(api, bare_stream, bytes(2000)).status_code == 413
     assert send_form(api, bare_stream, form(file=("m.zip", bytes(2000)))).status_code == 413
+
+
+def test_a_name_that_cannot_be_stored_is_refused(api: Caller, bare_stream: Stream) -> None:
+    answers = [
+        send_form(api, bare_stream, form(file=("m.zip", b"x"), name="a\x00b")),
+        api.send("POST", f"streams/{bare_stream.slug}/model-versions?name=a%00b", b"x", media_type="application/zip"),
+    ]
+
+    assert [(one.status_code, one.json()["code"]) for one in answers] == [(400, "nul_character")] * 2
 
 
 def test_an_upload_sent_twice_under_one_key_is_one(api: Caller, stream: Stream) -> None:
@@ -195,3 +207,33 @@ def test_a_key_needs_the_scope(new_key: Any, stream: Stream) -> None:
 
     assert reader.get(f"streams/{stream.slug}/model-versions").status_code == 200
     assert send_zip(reader, stream, zipped()).status_code == 403
+
+
+def test_a_model_that_upstream_runs_is_named_and_its_scores_are_gated(api: Caller, bare_stream: Stream) -> None:
+    stream = bare_stream
+    path = f"streams/{stream.slug}/model-versions"
+    named = api.post(path, {"name": "upstream-7"})
+
+    assert named.status_code == 200
+    assert (named.json()["kind"], named.json()["state"], named.json()["bundle"]) == ("external", "ready", None)
+    assert api.post(path, {"name": "upstream-7"}).json() == named.json()
+    step = {"step": "promote", "model_version": named.json()["number"], "reason": "Upstream scores."}
+    assert api.post(f"streams/{stream.slug}/rollouts", step).status_code == 201
+    scores = dict(
+        zip(stream.classes, (0.9, *[0.1 / (len(stream.classes) - 1)] * (len(stream.classes) - 1)), strict=True)
+    )
+    case = {"external_id": "e-1", "features": {}, "prediction": {"model": "upstream-7", "probabilities": scores}}
+    sent = api.post(f"streams/{stream.slug}/cases", case)
+    assert sent.status_code == 202, sent.json()
+    prediction = api.get(sent["Location"]).json()["prediction"]
+    assert prediction["confidence"] == pytest.approx(0.9)
+
+
+@pytest.mark.parametrize("body", [{}, {"name": ""}, {"name": "a\tb"}, {"name": "m" * 121}, {"name": "m", "kind": "x"}])
+def test_a_nameless_model_is_refused(api: Caller, stream: Stream, body: dict[str, str]) -> None:
+    before = stream.model_versions.count()
+
+    refused = api.post(f"streams/{stream.slug}/model-versions", body)
+
+    assert refused.status_code == 422
+    assert stream.model_versions.count() == before

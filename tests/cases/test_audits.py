@@ -73,7 +73,11 @@ def test_a_confirmed_contradiction_corrects_the_decision(case: Case, rosa: User,
     last = Decision.objects.order_by("sequence").last()
     assert (answers(case), case.state, kinds(case)) == (["intact", "damaged"], "decided", [])
     assert last.source == "human"
-    assert Event.objects.get(pk=last.event_id).type == "decision.corrected"
+    event = Event.objects.get(pk=last.event_id)
+    told = json.loads(bytes(event.payload))["decision"]
+    assert event.type == "decision.corrected"
+    assert told["certificate"] == {"state": "uncertified", "id": None}
+    assert (told["policy_version"], told["threshold"]) == (1, 0.9)
     assert Label.objects.live().get().answer == "damaged"
 
 

@@ -1,15 +1,18 @@
 """Where the thresholds of a back-test come from."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from reviewapp.cases import back_test_plan
 from reviewapp.domain.policy import Policy, Promise
+from reviewapp.gating import proof
 from reviewapp.gating.models import Certificate
 from reviewapp.registry.models import ModelVersion, Stream
 from reviewapp.registry.policies import read_body
-from tests.factories import evidence, policies
+from tests.factories import bundles, cases, evidence, policies
 
 LADDER = [0.99, 0.9]
 DELTA = Promise(0.05, 0.95).delta
@@ -78,8 +81,32 @@ def test_another_confidence_is_judged_by_the_labels_so_far(version: ModelVersion
     certified(version)
     evidence.labels(version, right=150, confidences=(0.95,))
 
-    assert planned(version, promising(version, 0.05, 0.9)) == (0.9, "what the evidence so far supports", True)
+    assert planned(version, promising(version, 0.05, 0.9)) == (0.9, "what the evidence so far supports", False)
     assert planned(version, promising(version, 0.05, 0.9999))[0] is None
+
+
+def test_live_labels_have_no_more_of_the_allowed_error_than_an_exam_left_them(version: ModelVersion) -> None:
+    evidence.labels(version, right=80, confidences=(0.95,))
+    halved = {"epoch": 1, **TERMS, "starts": [1], "live_delta": DELTA / 2}
+    certified(version, state="unproven", threshold=None, evidence=halved)
+
+    assert planned(version, promising(version, 0.05, 0.94))[0] is None
+    assert planned(version, promising(version, 0.05, 0.90)) == (0.9, "what the evidence so far supports", False)
+
+
+def test_labels_from_before_a_certificate_lost_its_force_do_not_count(
+    version: ModelVersion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(proof, "MIN_SCORES", 1)
+    cases.scored(version.stream, bundles.CLEARLY_INTACT)
+    evidence.labels(version, right=150, confidences=(1.0,), at=timezone.now() - timedelta(hours=2))
+    looser = promising(version, 0.06, 0.95)
+
+    counting = planned(version, looser)
+    certified(version, voided_at=timezone.now() - timedelta(hours=1), void_reason="Its breaker opened.")
+
+    assert counting[1:] == ("what the evidence so far supports", False)
+    assert planned(version, looser)[:2] == (None, "not proven by the evidence so far")
 
 
 def test_a_looser_promise_takes_the_threshold_along(version: ModelVersion) -> None:

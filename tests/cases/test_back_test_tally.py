@@ -45,6 +45,27 @@ class TestEstimating:
         assert found.high == upper_bound(wrong=2, audits=40, confidence=0.975)
         assert found.at_most_wrong == finite_upper_bound(wrong=2, audits=40, population=100, confidence=0.975)
 
+    def test_what_is_in_doubt_widens_the_interval(self) -> None:
+        drawn = [replace(SURE, coin=0.05, is_wrong=number < 2) for number in range(36)]
+        doubted = [replace(SURE, coin=0.05, in_doubt=True)] * 4
+        few = [replace(SURE, coin=0.05, in_doubt=True), *[replace(SURE, coin=0.6, is_wrong=False)] * 9]
+
+        exact = estimate([after(counted(drawn + doubted + [SURE] * 60))], least=0.1, is_pooled=False)
+        weighted = estimate([after(counted(few))], least=0.1, is_pooled=False)
+
+        assert (exact.answers, exact.wrong, exact.in_doubt, exact.rate) == (40, 2, 4, 0.05)
+        assert exact.low == lower_bound(wrong=2, audits=40, confidence=0.975)
+        assert exact.high == upper_bound(wrong=6, audits=40, confidence=0.975)
+        assert exact.at_most_wrong == finite_upper_bound(wrong=6, audits=40, population=100, confidence=0.975)
+        assert (weighted.method, weighted.answers, weighted.wrong, weighted.in_doubt) == ("weighted", 10, 0, 1)
+        assert (weighted.rate, weighted.low) == (0.0, 0.0)
+        assert (
+            weighted.high
+            == estimate(
+                [after(counted([replace(few[0], is_wrong=True, in_doubt=False), *few[1:]]))], least=0.1, is_pooled=False
+            ).high
+        )
+
     def test_with_few_of_them_all_honest_readings_are_weighed(self) -> None:
         drawn = [replace(SURE, coin=0.05, is_wrong=False) for _ in range(5)]
         others = [replace(SURE, coin=0.6, probability=1.0, is_wrong=number < 10) for number in range(50)]
@@ -123,7 +144,6 @@ def row(**changes: Any) -> Row:
         "probability": 0.1,
         "reasons": '[{"code": "above_threshold", "sentence": "…"}]',
         "truth": None,
-        "truth_source": None,
         "is_wrong": None,
         "observed_at": None,
         "received_at": NOON,
@@ -199,7 +219,6 @@ class TestReplaying:
             ({"half_coin": 0.2}, True),
             ({"half_coin": 0.2, "observed_at": NOON - timedelta(days=2)}, False),
             ({"half_coin": 0.7, "observed_at": NOON - timedelta(days=2)}, True),
-            ({"truth": "intact", "truth_source": "demo"}, False),
             ({"route": "review", "reasons": '[{"code": "novel_input", "sentence": ""}]'}, False),
         ],
     )

@@ -44,6 +44,13 @@ def read(case: Case, user: User, answer: str) -> None:
     reviews.answer(reviews.claimed(case.stream, user, case), user, answer)
 
 
+def test_a_demonstrations_answers_take_no_persons_time(audited: Stream, rosa: User) -> None:
+    case = cases.in_review(audited)
+    reviews.answer(reviews.claimed(audited, rosa, case), rosa, "damaged", is_demo=True)
+
+    assert done(policies.draft(audited, threshold=0.01)).result["minutes_per_review"] is None
+
+
 def test_a_draft_is_replayed_on_what_was_stored(audited: Stream, rosa: User, ravi: User) -> None:
     right, wrong, unread = (cases.decided(audited) for _ in range(3))
     unsure = [cases.in_review(audited) for _ in range(2)]
@@ -76,6 +83,15 @@ def test_a_draft_is_replayed_on_what_was_stored(audited: Stream, rosa: User, rav
     assert unread.state == "decided"
     types = Event.objects.filter(type__startswith="back_test.").order_by("created_at").values_list("type", flat=True)
     assert list(types) == ["back_test.started", "back_test.finished"]
+
+
+def test_a_contradicted_audit_is_in_doubt_until_the_next_reader(audited: Stream, rosa: User) -> None:
+    read(cases.decided(audited), rosa, "damaged")
+
+    error = done(policies.draft(audited, thresholds={})).result["before"]["error"]
+
+    assert (error["answers"], error["wrong"], error["in_doubt"]) == (1, 0, 1)
+    assert (error["rate"], error["low"], error["high"]) == (0.0, 0.0, 1.0)
 
 
 def test_a_promise_without_evidence_sends_everything_to_people(audited: Stream) -> None:

@@ -135,11 +135,15 @@ class TestReviews:
 
         assert LedgerEntry.objects.get().least_probability == 1.0
 
-    def test_a_demonstration_is_no_evidence(self, committing: Stream, rosa: User) -> None:
-        review = read(cases.in_review(committing), rosa, "intact", is_demo=True)
+    def test_what_a_demonstration_answers_unseen_is_evidence_too_and_its_label_says_whose(
+        self, committing: Stream, rosa: User
+    ) -> None:
+        case = cases.in_review(committing)
+        review = read(case, rosa, "intact", is_demo=True)
         reviews.answer(review, rosa, "intact", is_demo=True)
 
-        assert not LedgerEntry.objects.exists()
+        assert LedgerEntry.objects.get().truth == "intact"
+        assert case.labels.get().source == "demo"
 
     def test_a_reopened_case_brings_no_second_entry(self, committing: Stream, rosa: User, ravi: User) -> None:
         case = cases.in_review(committing)
@@ -240,15 +244,29 @@ class TestAudits:
 
         assert LedgerEntry.objects.get().is_wrong
 
-    def test_a_second_reader_of_what_a_demonstration_read_gives_no_evidence(
+    def test_an_audit_by_somebody_who_reads_the_reopened_case_too_is_not_lost(
         self, audited: Stream, rosa: User, ravi: User
     ) -> None:
         case = cases.decided(audited)
-        read(case, rosa, "damaged", is_demo=True)
+        audit = case.reviews.get()
+        reopened = reopening.reopen(case_id=case.pk, reason="Upstream doubts it.", by=SYSTEM)
+        reviews.answer(claims.claim(review_id=reopened.pk, by=acting(rosa)), rosa, "damaged")
 
-        read(case, ravi, "damaged")
-
+        reviews.answer(claims.claim(review_id=audit.pk, by=acting(rosa)), rosa, "damaged")
         assert not LedgerEntry.objects.exists()
+        second = case.reviews.get(kind="second_opinion")
+        reviews.answer(claims.claim(review_id=second.pk, by=acting(ravi)), ravi, "damaged")
+
+        assert LedgerEntry.objects.get().is_wrong
+
+    def test_a_demonstration_asks_a_second_reader_like_anybody(self, audited: Stream, rosa: User, ravi: User) -> None:
+        case = cases.decided(audited)
+        read(case, rosa, "damaged", is_demo=True)
+        assert not LedgerEntry.objects.exists()
+
+        read(case, ravi, "damaged", is_demo=True)
+
+        assert LedgerEntry.objects.get().is_wrong
 
 
 class TestUndoing:
@@ -343,6 +361,23 @@ class TestShadows:
         assert evidence.catch_up() == 1
         assert set(self.entries()) == {1, 2}
         assert evidence.catch_up() == 0
+
+    @pytest.mark.parametrize(
+        ("stopped", "entries"),
+        [("damaged", {2: ("intact", False, False)}), ("intact", {1: ("damaged", True, False)})],
+    )
+    def test_a_rule_stops_a_shadow_by_what_the_shadow_says(
+        self, rosa: User, stopped: str, entries: dict[int, tuple[str, bool, bool]]
+    ) -> None:
+        rules = [{"name": "One class", "when": f"predicted == '{stopped}'"}]
+        stream = streams.ready(policy={"audit_rate": 0.25, "threshold": 1.0, "rules": rules}, review_mode="blind")
+        rollouts.start_shadow(version=rivals.version(stream), by=SYSTEM)
+        case = cases.scored(stream, rivals.TORN)
+        rivals.shadow_all()
+
+        read(case, rosa, "intact")
+
+        assert self.entries() == entries
 
     def test_a_shadow_may_find_a_case_novel_that_the_primary_knows(self, committing: Stream, rosa: User) -> None:
         rival = rivals.version(committing)

@@ -8,7 +8,7 @@ from django.db.models.functions import Now
 
 from reviewapp.accounts.models import User
 from reviewapp.cases import readings
-from reviewapp.cases.actions import overdue, reopening, verdicts
+from reviewapp.cases.actions import overdue, reopening
 from reviewapp.cases.models import Case, Prediction
 from reviewapp.events.models import Event
 from reviewapp.gating.actions import ledger
@@ -16,7 +16,6 @@ from reviewapp.gating.models import LedgerEntry
 from reviewapp.registry.actors import SYSTEM
 from reviewapp.registry.models import Role, Stream
 from tests.factories import bundles, cases, policies, reviews, streams, teams
-from tests.people import acting
 
 
 @pytest.fixture
@@ -110,17 +109,6 @@ def test_an_overdue_reading_of_an_amended_case_is_taken_back(audited: Stream) ->
 
     assert not LedgerEntry.objects.exists()
     assert [event["case"] for event in told("evidence.withdrawn")] == [str(case.pk)]
-
-
-def test_a_demonstrations_answer_to_an_overdue_reading_takes_the_entry_back(audited: Stream, rosa: User) -> None:
-    case = aged(cases.decided(audited), 8)
-    overdue.mark_overdue_in(audited)
-    review = reviews.claimed(audited, rosa, case)
-    verdicts.submit(review_id=review.pk, claim_token=review.claim_token, answer="intact", by=acting(rosa), is_demo=True)
-
-    overdue.mark_overdue_in(audited)
-
-    assert not LedgerEntry.objects.exists()
 
 
 def test_many_are_entered_in_pages(audited: Stream, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from reviewapp.accounts.models import User
 from reviewapp.cases import readings
-from reviewapp.cases.actions import evidence
+from reviewapp.cases.actions import evidence, overdue
 from reviewapp.cases.models import Case, Prediction
 from reviewapp.domain import gate
 from reviewapp.domain.gate import Facts
@@ -177,7 +177,7 @@ class TestPending:
     """Up to where evidence counts."""
 
     def waiting(self, stream: Stream) -> dict[str, UUID]:
-        return evidence.pending_since(stream.model_versions.earliest("number").pk)
+        return evidence.pending_since(stream.model_versions.earliest("number"))
 
     def test_evidence_counts_up_to_the_first_case_that_waits_for_its_reading(
         self, committing: Stream, rosa: User
@@ -211,11 +211,41 @@ class TestPending:
         assert self.waiting(guarded) == {}
         assert self.waiting(assisted) == {}
 
-    def test_what_is_overdue_is_not_waited_for(self, committing: Stream) -> None:
-        cases.in_review(committing)
+    def test_what_is_overdue_is_waited_for_until_it_is_entered_as_wrong(self, committing: Stream) -> None:
+        case = cases.in_review(committing)
+        answer = Prediction.objects.get(case=case).answer
         Prediction.objects.update(created_at=Now() - timedelta(days=8))
+        assert self.waiting(committing) == {answer: case.pk}
+
+        overdue.mark_overdue_in(committing)
 
         assert self.waiting(committing) == {}
+
+    def test_what_somebody_holds_beyond_its_time_is_waited_for(self, committing: Stream, rosa: User) -> None:
+        case = cases.in_review(committing)
+        answer = Prediction.objects.get(case=case).answer
+        reviews.claimed(committing, rosa, case)
+        Prediction.objects.update(created_at=Now() - timedelta(days=8))
+
+        overdue.mark_overdue_in(committing)
+
+        assert self.waiting(committing) == {answer: case.pk}
+
+    def test_fewer_overdue_days_leave_no_reading_out(self, committing: Stream) -> None:
+        case = cases.in_review(committing)
+        answer = Prediction.objects.get(case=case).answer
+        Prediction.objects.update(created_at=Now() - timedelta(days=4))
+
+        policies.active(committing, audit_rate=0.25, audit={"overdue_days": 1.0})
+
+        assert self.waiting(committing) == {answer: case.pk}
+
+    def test_an_old_reading_that_is_no_evidence_is_not_waited_for(self, db: None) -> None:
+        guarded = streams.ready(policy={"audit_rate": 0.25, "novelty_floor": 1.0}, **COMMIT)
+        cases.in_review(guarded)
+        Prediction.objects.update(created_at=Now() - timedelta(days=8))
+
+        assert self.waiting(guarded) == {}
 
     def test_a_shadow_waits_for_the_cases_of_its_own_classes(self, committing: Stream) -> None:
         rival = rivals.version(committing)
@@ -225,4 +255,4 @@ class TestPending:
         rivals.shadow_all()
 
         assert self.waiting(committing) == {"damaged": case.pk}
-        assert evidence.pending_since(rival.pk) == {"intact": case.pk}
+        assert evidence.pending_since(rival) == {"intact": case.pk}

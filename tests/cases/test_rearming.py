@@ -12,7 +12,7 @@ from reviewapp.gating import rulebook
 from reviewapp.gating.actions import breakers
 from reviewapp.gating.models import Breaker, Certificate
 from reviewapp.registry.models import ModelVersion, Role, Stream
-from tests.factories import bundles, evidence, policies, streams, teams
+from tests.factories import bundles, cases, evidence, policies, reviews, streams, teams
 from tests.people import acting
 
 PROMISES = {"intact": {"target_error": 0.05, "confidence": 0.95}}
@@ -58,6 +58,29 @@ def test_labels_from_before_it_opened_and_below_the_threshold_are_no_fresh_evide
         ask(breaker, policy_owner)
 
 
+def test_a_reading_holds_back_later_answers_only_if_its_case_arrived_since_it_opened(
+    policy_owner: User, rosa: User
+) -> None:
+    stream = streams.ready(review_mode="commit_then_reveal")
+    policies.active(stream, thresholds={"intact": 0.9}, audit_rates={}, promises=PROMISES)
+    cases.decided(stream)  # its audit stays open
+    version = stream.model_versions.get()
+    breaker = opened(version, {"intact": 0.9})
+    missing = rearming.fresh_evidence(breaker).missing
+    between = cases.scored(stream, bundles.CLEARLY_INTACT).reviews.get()
+    evidence.labels(version, right=missing)
+
+    held_back = rearming.fresh_evidence(breaker)
+    reviews.answer(reviews.claimed(stream, rosa, between.case), rosa, "intact")
+    counted = rearming.fresh_evidence(breaker)
+
+    assert (held_back.is_enough, held_back.audits) == (False, 0)
+    assert held_back.sentence.endswith(
+        f"{missing} later answers will count once the earlier cases that are read blind are answered too."
+    )
+    assert (counted.is_enough, counted.audits) == (True, missing + 1)
+
+
 def test_a_second_person_arms_it_and_counting_begins_anew(
     version: ModelVersion, policy_owner: User, lead: User
 ) -> None:
@@ -86,7 +109,7 @@ def test_nobody_agrees_to_what_they_asked_themselves(version: ModelVersion, poli
     for by, words in ((policy_owner, "asked for it yourself"), (rosa, "policy owner or lead")):
         with pytest.raises(Forbidden, match=words):
             rearming.confirm(breaker=asked, by=acting(by))
-    with pytest.raises(Conflict, match="has asked already"):
+    with pytest.raises(Conflict, match="asked for already; a second person"):
         ask(breaker, teams.member("Paul", role=Role.POLICY_OWNER))
 
 

@@ -64,6 +64,18 @@ def test_an_audited_decision_stands_and_is_read_blind(db: None) -> None:
     assert case.decisions.get().source == "auto"
 
 
+def test_the_head_of_the_queue_does_not_tell_which_cases_are_audited(db: None) -> None:
+    stream = streams.ready(policy={"audit_rate": 0.5}, review_mode="commit_then_reveal")
+
+    for _ in range(12):
+        cases.decided(stream)
+        cases.in_review(stream)
+
+    for review in Review.objects.filter(case__stream=stream):
+        assert review.priority == (routing.AUDIT_PRIORITY if review.case.coin < 0.5 else 0)
+    assert Review.objects.filter(kind="routine", priority=routing.AUDIT_PRIORITY).exists()
+
+
 @pytest.mark.parametrize(
     ("fields", "mode", "probability"),
     [

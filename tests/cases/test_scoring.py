@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from reviewapp import inference_client
 from reviewapp.cases.actions import reopening, scoring, work
-from reviewapp.cases.models import Case, CaseInput, Prediction, Work
+from reviewapp.cases.models import Case, CaseInput, Prediction, Review, Work
 from reviewapp.events.models import Event
 from reviewapp.gating.actions import holds
 from reviewapp.registry.actors import SYSTEM
@@ -34,6 +34,17 @@ def test_a_batch_is_scored_and_its_work_is_gone(stream: Stream) -> None:
     assert taken == 2
     assert (clear.state, unclear.state) == ("decided", "in_review")
     assert not Work.objects.filter(kind="score").exists()
+
+
+def test_a_batch_reaches_people_in_the_order_of_arrival(stream: Stream) -> None:
+    # Evidence counts up to the first case that is unanswered: out of order, a batch brings none until its last answer.
+    arrived = [cases.received(stream, bundles.UNCLEAR).pk for _ in range(12)]
+    for pk in arrived[:6]:
+        Case.objects.filter(pk=pk).update(num_events=1)  # moves the row behind the others
+
+    scoring.score_batch()
+
+    assert list(Review.objects.order_by("pk").values_list("case_id", flat=True)) == arrived
 
 
 def test_nothing_to_score_takes_nothing(db: None) -> None:

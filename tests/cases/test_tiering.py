@@ -3,13 +3,19 @@
 import pytest
 from django.db import IntegrityError, transaction
 
-from reviewapp.cases.actions import labelling
+from reviewapp.cases.actions import certifying, labelling
 from reviewapp.cases.models import Decision, Prediction
+from reviewapp.gating.actions import certificates
+from reviewapp.gating.actions.certificates import Situation
+from reviewapp.gating.actions.ladders import Served
+from reviewapp.gating.models import Certificate
 from reviewapp.registry.actions import rollouts, tiers
 from reviewapp.registry.actors import SYSTEM
-from reviewapp.registry.models import ModelVersion, Stream
+from reviewapp.registry.models import ModelVersion, PolicyVersion, Stream
+from reviewapp.registry.policies import read_body
 from tests.cases.failing import fail_until_rested
-from tests.factories import bundles, cases, remote
+from tests.factories import bundles, cases, policies, remote, rivals
+from tests.factories import evidence as labelled
 from tests.factories.remote import OipServer
 
 
@@ -46,6 +52,16 @@ def test_where_it_is_unsure_the_primary_routes_and_both_answers_are_kept(tiered:
     assert final.provider == "remote"
     assert case.reviews.get().prediction == final
     assert len(server.requests) == 1
+
+
+def test_a_first_tier_earns_certificates_of_its_own(tiered: Stream) -> None:
+    promise = {"target_error": 0.05, "confidence": 0.95}
+    policies.active(tiered, thresholds={}, audit_rates={}, promises={"intact": promise})
+
+    certifying.look_all()
+
+    looked = Certificate.objects.order_by("model_version__number").values_list("model_version", flat=True)
+    assert set(looked) == set(tiered.model_versions.values_list("pk", flat=True))
 
 
 def test_a_mixed_batch_asks_the_primary_for_the_unsure_rows_only(tiered: Stream, server: OipServer) -> None:
@@ -93,3 +109,44 @@ def test_the_outcome_of_a_case_is_held_against_the_answer_that_routed_it(tiered:
     label = labelling.record_outcome(case_id=case.pk, answer="damaged", by=SYSTEM)
 
     assert label.model_version.number == 2
+
+
+class TestCertificates:
+    """What a version proved on some cases says nothing of others."""
+
+    def look(self, version: ModelVersion, policy: PolicyVersion) -> Certificate:
+        scores = [0.5 + number / 1000 for number in range(500)]
+        situation = Situation(read_body(policy.body), policy.number, served=lambda _: Served(scores, 20.0))
+        return certificates.look(version=version, situation=situation)[0]
+
+    def test_a_first_tier_voids_what_the_primary_proved_on_all_cases(self, stream: Stream) -> None:
+        cheap, primary = stream.model_versions.get(), rivals.version(stream)
+        rollouts.promote(version=primary, by=SYSTEM)
+        promises = {"intact": {"target_error": 0.05, "confidence": 0.95}}
+        policy = policies.active(stream, thresholds={}, audit_rates={}, promises=promises)
+        labelled.labels(primary, right=150)
+        assert self.look(primary, policy).state == "certified"
+
+        tiers.start_tier(version=cheap, sure_from=0.95, by=SYSTEM)
+        behind = self.look(primary, policy)
+        labelled.labels(primary, right=300)
+        earned = self.look(primary, policy)
+        tiers.stop_tier(stream=stream, by=SYSTEM)
+
+        assert (behind.state, behind.threshold, behind.evidence["labels"]) == ("unproven", None, 0)
+        assert (earned.state, earned.evidence["labels"]) == ("certified", 300)
+        assert self.look(primary, policy).state == "unproven"
+
+    def test_what_a_first_tier_was_sure_of_is_no_evidence_on_it_as_primary(self, stream: Stream) -> None:
+        cheap, primary = stream.model_versions.get(), rivals.version(stream)
+        rollouts.promote(version=primary, by=SYSTEM)
+        promises = {"intact": {"target_error": 0.05, "confidence": 0.95}}
+        policy = policies.active(stream, thresholds={}, audit_rates={}, promises=promises)
+        tiers.start_tier(version=cheap, sure_from=0.95, by=SYSTEM)
+        labelled.labels(cheap, right=300, confidences=[0.97])
+
+        rollouts.promote(version=cheap, by=SYSTEM)
+
+        assert self.look(cheap, policy).evidence["labels"] == 0
+        labelled.labels(cheap, right=10)
+        assert self.look(cheap, policy).evidence["labels"] == 10

@@ -11,12 +11,17 @@ from reviewapp.registry.policies import check_body
 def test_its_policy_is_one_that_the_stream_accepts(plan: Plan) -> None:
     check_body(plan.policy, Stream(slug=plan.slug, classes=list(plan.classes)))
 
-    assert set(plan.policy["thresholds"]) == set(plan.classes)
+    assert {*plan.policy.get("thresholds", {}), *plan.policy.get("promises", {})} == set(plan.classes)
+
+
+@pytest.mark.parametrize("plan", [plan for plan in PLANS if plan.proposal], ids=lambda plan: plan.slug)
+def test_its_proposal_is_one_that_the_stream_accepts(plan: Plan) -> None:
+    check_body({**plan.policy, **plan.proposal.changes}, Stream(slug=plan.slug, classes=list(plan.classes)))
 
 
 @pytest.mark.parametrize("plan", PLANS, ids=lambda plan: plan.slug)
 def test_the_blind_share_is_at_least_the_audit_rate(plan: Plan) -> None:
-    assert plan.blind_share >= max(plan.policy["audit_rates"].values())
+    assert plan.blind_share >= max(plan.policy.get("audit_rates", {}).values(), default=0.0)
 
 
 @pytest.mark.parametrize("plan", PLANS, ids=lambda plan: plan.slug)

@@ -43,8 +43,9 @@ def test_a_part_is_answered_and_a_queue_stays(
     assert 0.3 < left["routine"] / (NUMBER / 2) < 0.9
     assert left["audit"] <= 0.2 * NUMBER / 2
     assert labels.items() <= truth.items()
-    assert len(labels) == number
-    assert left.total() == NUMBER - number
+    # Some agreeing audits are read by a second person, too.
+    assert Label.objects.count() == number >= len(labels)
+    assert left.total() == Review.objects.filter(stream=parcels).count() - number
     assert set(Label.objects.values_list("source", flat=True)) == {Label.Source.DEMO}
 
 

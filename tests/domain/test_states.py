@@ -2,7 +2,7 @@ from itertools import product
 
 import pytest
 
-from reviewapp.domain.states import CASE_TRANSITIONS, CaseState, can_move, mermaid, sources_of
+from reviewapp.domain.states import CASE_TRANSITIONS, CaseState, can_move, mermaid
 
 S = CaseState
 ALLOWED = {
@@ -26,10 +26,6 @@ def test_a_case_moves_only_as_designed(frm: CaseState, to: CaseState) -> None:
 
 def test_nothing_leaves_the_erased_state() -> None:
     assert all(frm is not S.ERASED for frm, _ in CASE_TRANSITIONS)
-
-
-def test_the_sources_of_a_state_are_those_that_may_move_to_it() -> None:
-    assert set(sources_of(S.DECIDED)) == {S.SCORING, S.IN_REVIEW}
 
 
 def test_the_diagram_draws_every_move_with_its_cause() -> None:

@@ -41,11 +41,18 @@ def test_a_threshold_is_tried_and_becomes_a_back_tested_draft(demo: Demo, owner:
     owner.goto(f"{demo.root}/s/tumour-triage/policy/workshop?answer=benign")
     owner.wait_for_selector("[data-chart=curve] canvas")
 
+    asked(owner, lambda: owner.click("text=a threshold by hand"))
     strict = asked(owner, lambda: owner.fill("#id_threshold", "99.999"))
     owner.focus("[data-mirrors=id_threshold]")
     loose = asked(owner, lambda: owner.keyboard.press("Home"))
     box = owner.locator("[data-chart=curve] canvas").bounding_box()
     dragged = asked(owner, lambda: owner.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2))
+
+    with owner.expect_response(lambda answer: answer.status == 422):
+        owner.fill("#id_threshold", "")
+    owner.wait_for_selector("#estimate >> text=Threshold: This field is required.")
+    owner.faults.clear()  # the browser tells of the refusal
+    asked(owner, lambda: owner.fill("#id_threshold", "97"))
 
     assert float(strict.split("%")[0]) < float(dragged.split("%")[0]) < float(loose.split("%")[0])
     owner.click("text=Draft a policy with it")

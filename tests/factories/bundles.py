@@ -4,10 +4,12 @@ import json
 import random
 from collections.abc import Mapping
 from functools import cache
+from typing import Any
 
+from reviewapp import inference_client
 from reviewapp.registry.actions import versions
 from reviewapp.registry.actors import SYSTEM
-from reviewapp.registry.models import ModelVersion, Stream
+from reviewapp.registry.models import Bundle, ModelVersion, Stream
 
 CLASSES = ("intact", "damaged")
 CLEARLY_INTACT = {"dent": 1.0, "tear": 1.0}
@@ -43,6 +45,18 @@ def files(name: str = "parcels") -> dict[str, bytes]:
         manifest["name"] = name
         found["bundle.json"] = json.dumps(manifest).encode()
     return found
+
+
+def stored() -> None:
+    """The bundle of the parcels, ready, in no stream yet unless one has it already."""
+    digest, manifest = _checked()
+    if not Bundle.objects.filter(digest=digest).exists():
+        versions.store(files(), manifest, state=Bundle.State.READY)
+
+
+@cache
+def _checked() -> tuple[str, dict[str, Any]]:
+    return inference_client.digest(_files()), inference_client.check_bundle(_files()).to_json()
 
 
 def version(stream: Stream, name: str = "parcels") -> ModelVersion:

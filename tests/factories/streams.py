@@ -3,11 +3,13 @@
 from itertools import count
 from typing import Any
 
+from django.db import connection
+
 from reviewapp.accounts.models import Team
 from reviewapp.registry.actions import streams
 from reviewapp.registry.actors import SYSTEM
 from reviewapp.registry.models import Stream
-from tests.factories import bundles, policies
+from tests.factories import bundles, policies, repeated
 
 _numbers = count(1)
 
@@ -27,6 +29,16 @@ def bare(*, team: Team | None = None, slug: str | None = None, **fields: Any) ->
 
 def ready(*, policy: dict[str, Any] | None = None, **fields: Any) -> Stream:
     """A stream with the real bundle as primary, its contract, and an active policy."""
+    if not connection.in_atomic_block or not fields.keys().isdisjoint({"team", "slug", "name"}):
+        return _ready(policy=policy, **fields)
+    team, slug = streams.default_team(), f"parcels-{next(_numbers)}"
+    bundles.stored()
+    key = f"{policy} {fields}"
+    repeated.rows(key, lambda: _ready(policy=policy, team=team, slug=slug, **fields), team=team, slug=slug)
+    return Stream.objects.select_related("team").get(team=team, slug=slug)
+
+
+def _ready(*, policy: dict[str, Any] | None, **fields: Any) -> Stream:
     stream = bare(**fields)
     bundles.primary(stream)
     policies.active(stream, **(policy or {}))

@@ -3,6 +3,7 @@
 import re
 import signal
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from reviewapp.webhooks import actions
 from reviewapp.webhooks.models import Delivery
 from tests.faults import journey, processes
 from tests.faults.journey import MANY, NUM_CASES, NUM_FOR_PEOPLE, ONE, Plan
+from tests.faults.nursery import Nursery
 from tests.people import acting
 from tests.webhooks.receiver import Receiver
 
@@ -48,6 +50,12 @@ POINTS = [
 UNSENT = {"intake.before_write", "intake.before_commit"}
 
 
+@pytest.fixture(scope="module")
+def nursery(django_db_setup: None) -> Iterator[Nursery]:
+    with Nursery(processes.of_test_database()) as nursery:
+        yield nursery
+
+
 def test_every_crash_point_of_the_source_is_tried() -> None:
     called = {
         name
@@ -60,7 +68,7 @@ def test_every_crash_point_of_the_source_is_tried() -> None:
 
 @pytest.mark.parametrize(("point", "first"), POINTS)
 def test_a_kill_loses_and_doubles_nothing(
-    point: str, first: str, stream: Stream, rosa: User, integrator: User, tmp_path: Path
+    point: str, first: str, nursery: Nursery, stream: Stream, rosa: User, integrator: User, tmp_path: Path
 ) -> None:
     plan = Plan(
         stream=stream.slug,
@@ -73,7 +81,7 @@ def test_a_kill_loses_and_doubles_nothing(
     with Receiver() as receiver:
         actions.create_endpoint(team=stream.team, url=receiver.url, by=acting(integrator))
 
-        killed = processes.run("journey", plan.as_json(), env=processes.of_test_database() | armed)
+        killed = nursery.run("journey", plan.as_json(), **armed)
         assert killed.returncode == -signal.SIGKILL, killed.stderr
         assert gaps() == []
 

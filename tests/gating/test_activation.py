@@ -1,14 +1,19 @@
 """Putting a policy in force together with what it makes void: all of it, or nothing."""
 
-import pytest
+import threading
 
+import pytest
+from django.db import connection, transaction
+
+from reviewapp.domain.errors import Conflict
 from reviewapp.events.models import Event
 from reviewapp.gating.actions import activation, certificates
 from reviewapp.gating.models import Certificate
 from reviewapp.registry.actions import policies as actions
 from reviewapp.registry.actors import SYSTEM
 from reviewapp.registry.models import PolicyVersion, Stream
-from tests.factories import policies
+from reviewapp.registry.trail import lock
+from tests.factories import locks, policies, streams
 
 PROMISE = {"target_error": 0.05, "confidence": 0.95}
 
@@ -72,3 +77,29 @@ def test_nothing_is_half_activated(certificate: Certificate, monkeypatch: pytest
     assert actions.active_policy(certificate.stream) == before
     assert PolicyVersion.objects.get(pk=draft.pk).state == "draft"
     assert not Event.objects.filter(type="policy.activated", subject=f"policy:{draft.pk}").exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_draft_is_not_edited_between_the_search_for_its_back_test_and_its_proposal() -> None:
+    draft = policies.draft(streams.bare(), threshold=0.9)
+    refused: list[str] = []
+
+    def edit() -> None:
+        try:
+            actions.edit(policy=draft, body={**draft.body, "thresholds": {}}, by=SYSTEM)
+        except Conflict as refusal:
+            refused.append(refusal.code)
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=edit)
+    with transaction.atomic():
+        lock(draft.stream)
+        thread.start()
+        locks.wait_for_a_waiter()
+        activation.propose(policy=draft, by=SYSTEM, untested_because="Nothing has arrived yet.")
+    thread.join()
+
+    assert refused == ["policy_read_only"]
+    proposed = PolicyVersion.objects.get(pk=draft.pk)
+    assert (proposed.state, proposed.body["thresholds"]["intact"]) == ("proposed", 0.9)

@@ -139,6 +139,20 @@ def test_one_segment_opens_alone_where_only_it_fails(version: ModelVersion, poli
     assert rulebook.read_locked(version.stream_id).open_breakers == {("intact", "south")}
 
 
+def test_many_segments_take_no_more_statements_than_few(
+    version: ModelVersion, policy: PolicyVersion, django_assert_num_queries: Any
+) -> None:
+    step(policy, segment="region")
+    for number in range(12):
+        audits(version, right=number + 1, segment=f"region {number:02}")
+    step(policy, segment="region")
+    seen = Breaker.objects.exclude(segment="").order_by("segment").values_list("segment", "evidence__audits")
+    assert list(seen) == [(f"region {number:02}", number + 1) for number in range(12)]
+
+    with django_assert_num_queries(5):
+        step(policy, segment="region")
+
+
 def test_without_a_promise_there_is_no_breaker(version: ModelVersion) -> None:
     policies.active(version.stream, thresholds={"intact": 0.9})
     audits(version, wrong=50)

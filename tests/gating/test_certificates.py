@@ -12,7 +12,7 @@ from django.db import connection, transaction
 
 from reviewapp.events.models import Event
 from reviewapp.gating import recomputing, rulebook
-from reviewapp.gating.actions import certificates
+from reviewapp.gating.actions import certificates, exams
 from reviewapp.gating.actions.certificates import Situation
 from reviewapp.gating.actions.ladders import Served
 from reviewapp.gating.models import Certificate, LedgerEntry
@@ -64,6 +64,17 @@ def look(
 def events(type_: str) -> list[Any]:
     found = Event.objects.filter(type=type_).order_by("created_at", "id")
     return [msgspec.json.decode(bytes(one.payload)) for one in found]
+
+
+def test_a_look_by_a_policy_that_was_replaced_meanwhile_issues_nothing(version: ModelVersion) -> None:
+    replaced = promise(version.stream, 0.05)
+    promise(version.stream, 0.02)
+    situation = Situation(read_body(replaced.body), replaced.number, lambda _: Served(SCORES, 20.0))
+
+    looked = certificates.look(version=version, situation=situation)
+
+    assert looked == []
+    assert not Certificate.objects.exists()
 
 
 def test_a_new_promise_stands_unproven_until_enough_cases_were_scored_to_draw_a_ladder(version: ModelVersion) -> None:
@@ -317,6 +328,17 @@ def test_another_confidence_is_judged_by_the_same_labels(version: ModelVersion) 
     assert judged.evidence["delta"] == pytest.approx(0.001)
 
 
+def test_another_confidence_makes_no_certificate_last_longer(version: ModelVersion) -> None:
+    start = datetime.now(UTC)
+    evidence.labels(version, right=300, confidences=HIGH, at=start - timedelta(days=70))
+    first = look(version, promise(version.stream), now=start - timedelta(days=60))
+
+    again = look(version, promise(version.stream, confidence=0.951), now=start)
+
+    assert (again.state, again.pk == first.pk) == ("certified", False)
+    assert again.expires_at == first.expires_at
+
+
 def test_a_class_without_a_promise_has_no_certificate(version: ModelVersion) -> None:
     before = promise(version.stream)
     look(version, before)
@@ -331,3 +353,65 @@ def test_a_joint_promise_shares_the_allowed_error(version: ModelVersion) -> None
     certificate = look(version, promise(version.stream, promises=both, is_joint=True))
 
     assert certificate.evidence["delta"] == pytest.approx(0.025)
+
+
+class TestBeginningAnew:
+    """Who ends an attempt by hand has no second chance of the same size."""
+
+    def share_of_delta(self, certificate: Certificate) -> float:
+        return certificate.evidence["delta"] / 0.05
+
+    @pytest.mark.parametrize("step", [0.0001, -0.0001])
+    def test_a_promise_that_hardly_changes_earns_no_fresh_chance(self, version: ModelVersion, step: float) -> None:
+        shares = []
+        for number in range(3):
+            evidence.labels(version, right=30, wrong=3)
+            judged = look(version, promise(version.stream, target_error=0.05 + number * step))
+            evidence.labels(version, right=10, wrong=1)
+            judged = look(version, PolicyVersion.objects.get(stream=version.stream, state="active"))
+            shares.append(self.share_of_delta(judged))
+
+        assert shares == pytest.approx([1, 1 / 4, 1 / 9])
+
+    def test_nor_does_a_promise_that_is_left_out_and_made_again(self, version: ModelVersion) -> None:
+        evidence.labels(version, right=30, wrong=3)
+        look(version, promise(version.stream))
+        policies.active(version.stream, thresholds={"intact": 0.9})
+
+        assert self.share_of_delta(look(version, promise(version.stream))) == pytest.approx(1 / 4)
+
+    def test_nor_do_guardrails_that_hardly_change(self, version: ModelVersion) -> None:
+        evidence.labels(version, right=30, wrong=3)
+        look(version, promise(version.stream))
+
+        judged = look(version, promise(version.stream, novelty_floor=1e-9))
+
+        assert (self.share_of_delta(judged), judged.evidence["restarts"]) == (pytest.approx(1 / 4), 1)
+
+    def test_what_was_changed_before_any_label_costs_nothing(self, version: ModelVersion) -> None:
+        look(version, promise(version.stream))
+
+        assert self.share_of_delta(look(version, promise(version.stream, target_error=0.04))) == pytest.approx(1)
+
+    def test_a_certificate_that_stood_its_time_pays_for_nothing(self, version: ModelVersion) -> None:
+        evidence.labels(version, right=30, wrong=3)
+        look(version, promise(version.stream, target_error=0.06))
+        policy = promise(version.stream)
+        evidence.labels(version, right=200, confidences=HIGH)
+        earned = look(version, policy)
+
+        renewed = look(version, policy, now=datetime.now(UTC) + MONTHS)
+
+        assert (earned.state, self.share_of_delta(earned)) == ("certified", pytest.approx(1 / 4))
+        assert self.share_of_delta(renewed) == pytest.approx(1)
+
+    def test_another_confidence_takes_the_exam_at_the_same_rungs(self, version: ModelVersion) -> None:
+        content = "\n".join(["predicted,confidence,truth", *(f"intact,{score},intact" for score in SCORES)])
+        upload = exams.Upload(content.encode(), "july.csv", "random", "A random tenth of July.")
+        exams.history_import(version=version, upload=upload, by=SYSTEM)
+        before = look(version, promise(version.stream), scores=[]).evidence["exam"]
+
+        after = look(version, promise(version.stream, confidence=0.6), scores=[]).evidence["exam"]
+
+        assert after["delta"] == pytest.approx(0.2)
+        assert (after["starts"], len(after["starts"]) > 1) == (before["starts"], True)

@@ -6,11 +6,14 @@ from reviewapp.accounts.models import User
 from reviewapp.domain.errors import Conflict, Forbidden, Invalid
 from reviewapp.events.models import Event
 from reviewapp.gating import recomputing
-from reviewapp.gating.actions import exams
+from reviewapp.gating.actions import certificates, exams
+from reviewapp.gating.actions.certificates import Situation
 from reviewapp.gating.actions.exams import Upload
+from reviewapp.gating.actions.ladders import Served
 from reviewapp.gating.models import Certificate, LabelledHistory
 from reviewapp.registry.actors import SYSTEM
 from reviewapp.registry.models import ModelVersion
+from reviewapp.registry.policies import read_body
 from tests.factories import bundles, evidence, policies, streams
 from tests.gating.test_certificates import HIGH, events, look, promise
 from tests.people import acting
@@ -44,6 +47,33 @@ def test_a_history_certifies_at_the_first_look_with_half_of_the_allowed_error(ve
     assert certificate.evidence["live_delta"] == pytest.approx(0.025)
     (issued,) = events("certificate.issued")
     assert recomputing.agrees(issued, recomputing.recompute(issued, []))
+
+
+def test_an_exam_of_as_many_rows_as_could_pass_without_an_error_needs_no_further_case(version: ModelVersion) -> None:
+    policy = promise(version.stream, 0.08)
+    assert "intact" not in exams.told(upload(version, file(right=45, wrong=0)))
+
+    certificate = look(version, policy, scores=[])
+
+    assert (certificate.state, certificate.evidence["exam"]["rows"]) == ("certified", 45)
+
+
+def test_an_exam_of_fewer_rows_waits_for_cases(version: ModelVersion) -> None:
+    policy = promise(version.stream, 0.08)
+    assert "“intact” has 44 of 45 rows" in exams.told(upload(version, file(right=44, wrong=0)))
+
+    certificate = look(version, policy, scores=[])
+
+    assert (certificate.state, certificate.evidence["ladder"]) == ("unproven", None)
+
+
+def test_how_fast_labels_come_is_told_also_where_the_exam_came_before_the_first_case(version: ModelVersion) -> None:
+    policy = promise(version.stream, 0.01)
+    upload(version)
+    situation = Situation(read_body(policy.body), policy.number, lambda _: Served([], 0.0))
+    certificates.look(version=version, situation=situation)
+
+    assert look(version, policy).evidence["labels_per_day"] == 20.0
 
 
 def test_a_history_from_before_the_guardrails_is_the_first_exam_too(version: ModelVersion) -> None:

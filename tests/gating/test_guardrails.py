@@ -85,7 +85,11 @@ def test_without_a_segment_column_there_is_one_segment() -> None:
 
 
 @pytest.mark.parametrize(
-    ("amount", "value"), [(5.0, 5.0), (7, 7.0), (500.0, 100.0), (-3.0, 0.0), (None, 100.0), ("x", 100.0), (True, 100.0)]
+    ("amount", "value"),
+    [
+        *((5.0, 5.0), (7, 7.0), (500.0, 100.0), (-3.0, 0.0)),
+        *((None, 100.0), ("x", 100.0), (True, 100.0), (10**400, 100.0)),
+    ],
 )
 def test_a_wrong_decision_costs_its_amount_up_to_the_cap(amount: Any, value: float) -> None:
     assert guardrails.value_of(policy(value=Value("amount", 100.0)), {"amount": amount}) == value

@@ -1,5 +1,7 @@
 """Labelled histories as files: what is read, and what is refused with its line."""
 
+import gzip
+
 import pytest
 
 from reviewapp.domain.errors import Invalid
@@ -52,6 +54,12 @@ def test_a_byte_order_mark_and_quotes_are_no_obstacle() -> None:
         ("predicted,confidence,truth\nintact,1,intact,7\n", "rows_invalid", "more values"),
         ("predicted,confidence,truth\nintact\n", "rows_invalid", "Line 2"),
         ("p_intact,p_damaged,truth\n0.9,0.9,intact\n", "rows_invalid", "add up to 1.8"),
+        (
+            "id,predicted,confidence,truth\n7,intact,1,intact\n7,intact,1,intact\n",
+            "rows_invalid",
+            "Line 3: “7” in “id”",
+        ),
+        ("x" * 200_000, "rows_invalid", "Line 1: this is no CSV"),
     ],
 )
 def test_a_faulty_file_is_refused_in_words(text: str, code: str, words: str) -> None:
@@ -77,3 +85,21 @@ def test_what_is_no_text_or_too_large_is_refused(content: bytes, code: str) -> N
         history_files.read(content, classes=CLASSES)
 
     assert refusal.value.code == code
+
+
+def test_a_gzipped_file_is_read_like_a_plain_one() -> None:
+    plain = b"predicted,confidence,truth\nintact,0.9,intact\n"
+
+    assert history_files.read(gzip.compress(plain), classes=CLASSES) == [Row("intact", 0.9, False)]
+
+
+def test_a_gzipped_file_is_neither_inflated_without_end_nor_taken_damaged() -> None:
+    bomb = gzip.compress(bytes(history_files.MAX_BYTES + 1), compresslevel=1)
+    with pytest.raises(Invalid, match="larger than 32 MB"):
+        history_files.read(bomb, classes=CLASSES)
+    with pytest.raises(Invalid, match="damaged or cut off"):
+        history_files.read(bomb[:1000], classes=CLASSES)
+
+
+def test_rows_without_an_id_are_not_taken_for_one_case() -> None:
+    assert len(read("id,predicted,confidence,truth\n,intact,1,intact\n,intact,1,intact\n")) == 2

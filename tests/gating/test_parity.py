@@ -40,6 +40,28 @@ def test_every_segment_has_the_same_figures_beside_one_another() -> None:
     assert (west.audits, west.estimate, west.bound, west.high) == (0, None, 1.0, 1.0)
 
 
+def test_what_is_in_doubt_is_wrong_for_an_upper_end_and_right_for_a_lower_one() -> None:
+    doubted = [Audit("intact", "", False, 0.1, 50, in_doubt=True)] * 10
+    mixed, settled, worst = [*audits(95, 5), *doubted], audits(105, 5), audits(95, 15)
+    given = {"automatic": 400, "arrivals": 2000, "promised": None}
+    value = Value(column="amount", cap=100)
+
+    (group,) = parity.table(mixed, {})
+    harm, loss = parity.per_thousand(mixed, **given), parity.mean_losses(mixed, value=value)["intact"]
+
+    assert (group.audits, group.wrong, group.in_doubt) == (110, 5, 10)
+    assert group.low == parity.table(settled, {})[0].low
+    assert (group.high, group.bound) == (parity.table(worst, {})[0].high, parity.table(worst, {})[0].bound)
+    assert harm is not None
+    assert (harm.estimate, harm.low) == (
+        pytest.approx(1000 * 400 * 5 / 110 / 2000),
+        parity.per_thousand(settled, **given).low,
+    )
+    assert harm.bound == parity.per_thousand(worst, **given).bound
+    assert loss.low == pytest.approx(parity.mean_losses(settled, value=value)["intact"].low)
+    assert loss.bound > parity.mean_losses(settled, value=value)["intact"].bound
+
+
 def test_audits_at_a_higher_rate_weigh_less_in_the_bound() -> None:
     quiet = parity.table(audits(100), {})[0].bound
     mixed = parity.table([*audits(50), *audits(50, probability=1.0)], {})[0].bound

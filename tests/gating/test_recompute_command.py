@@ -38,6 +38,11 @@ def test_a_certificate_that_was_tampered_with_is_named(version: ModelVersion) ->
         run()
 
 
+def test_what_is_no_id_is_told_of() -> None:
+    with pytest.raises(CommandError, match="invalid UUID value: 'first'"):
+        run("first")
+
+
 def test_an_unknown_certificate_is_told_of(version: ModelVersion) -> None:
     evidence.labels(version, right=1)
 

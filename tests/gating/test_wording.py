@@ -23,13 +23,13 @@ EVIDENCE = {
     ("changes", "words"),
     [
         ({}, "212 audits, 3 wrong, bound now 3.1 %, 0 more clean audits needed."),
-        ({"more_needed": 1}, "1 more clean audit needed at a threshold of 0.9: about 1 day at 10 a day."),
-        ({"more_needed": 95}, "95 more clean audits needed at a threshold of 0.9: about 10 days at 10 a day."),
+        ({"more_needed": 1}, "1 more clean audit needed at a threshold of 90 %: about 1 day at 10 a day."),
+        ({"more_needed": 95}, "95 more clean audits needed at a threshold of 90 %: about 10 days at 10 a day."),
         (
             {"more_needed": 2000},
             "about 200 days at 10 a day, more than the 90 days that a certificate lasts; a looser promise or more",
         ),
-        ({"more_needed": 95, "labels_per_day": 0.0}, "needed at a threshold of 0.9, where hardly any arrive."),
+        ({"more_needed": 95, "labels_per_day": 0.0}, "needed at a threshold of 90 %, where hardly any arrive."),
         (
             {"violated": {"threshold": 0.8, "audits": 40, "wrong": 9}},
             "9 of 40 audits above 0.8 were wrong: more than was promised.",
@@ -39,6 +39,20 @@ EVIDENCE = {
 )
 def test_the_standing_of_a_certificate(changes: dict[str, Any], words: str) -> None:
     assert words in wording.standing("violated" if "violated" in changes else "unproven", {**EVIDENCE, **changes})
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({}, "First exam: 134 rows, 4 wrong, bound 7.5 %. Since then 212 audits, 3 wrong."),
+        ({"audits": 0}, "First exam: 134 rows, 4 wrong, bound 7.5 %."),
+        ({"at": 0.8}, "212 audits, 3 wrong, bound now 3.1 %, 0 more clean audits needed."),
+    ],
+)
+def test_a_threshold_that_rests_on_its_first_exam_is_told_by_it(changes: dict[str, Any], words: str) -> None:
+    exam = {"threshold": 0.9, "rungs": [{"threshold": 0.9, "audits": 134, "wrong": 4, "bound": 0.0746}]}
+
+    assert wording.standing("certified", {**EVIDENCE, "exam": exam, **changes}) == words
 
 
 @pytest.mark.parametrize(

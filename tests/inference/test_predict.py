@@ -102,6 +102,17 @@ def test_json_goes_the_same_way():
     assert_mixed(Decoder(MIXED).feeds_from_json([json.dumps(row).encode() for row in ROWS]))
 
 
+@pytest.mark.parametrize("name", ['Alcohol (%) "x", 1/2', "back\\slash", "two\nlines"])
+def test_json_goes_the_same_way_under_names_that_it_writes_otherwise(name):
+    columns = (Column(name, "float", nullable=True), *COLUMNS[1:])
+    inputs = [GraphInput("numbers", "float", ("visits", name)), *MIXED.inputs[1:]]
+    rows = [{name if key == "age" else key: value for key, value in row.items()} for row in ROWS]
+
+    decoder = Decoder(onnx_files.manifest_for(columns, inputs))
+
+    assert_mixed(decoder.feeds_from_json([json.dumps(row).encode() for row in rows]))
+
+
 def test_table_goes_the_same_way():
     assert_mixed(
         Decoder(MIXED).feeds_from_table({name: [row.get(name) for row in ROWS] for name in MIXED.column_names})

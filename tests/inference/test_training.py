@@ -5,7 +5,7 @@ from inference import bundle, explain, model, predict
 from inference.manifest import Column
 from inference.training import assemble
 from inference.training.calibration import Beta, Temperature
-from inference.training.demo import demo_bundle
+from inference.training.demo import demo_bundle, demo_exam, demo_rows
 from inference.training.tabular import Description, train_tabular
 
 COLUMNS = (
@@ -174,6 +174,16 @@ def test_demo_rows_fit_the_columns_and_are_not_trained_on(request, name):
         for column in manifest.columns:
             assert column.minimum is None or row[column.name] >= column.minimum
             assert column.maximum is None or row[column.name] <= column.maximum
+
+
+def test_demo_rows_are_sent_or_kept_for_the_exam_and_never_both(tumours, digits):
+    exam, sent = demo_exam("tumour-triage").ids, demo_rows("tumour-triage").ids
+
+    assert (len(exam), len(sent)) == (220, 149)
+    assert sorted([*exam, *sent]) == sorted(tumours.ids)
+    assert bundle.read_manifest(tumours.files).lineage["kept_for_exam"] == len(exam)
+    assert demo_exam("digit-reading").ids == []
+    assert demo_rows("digit-reading").ids == digits.ids
 
 
 def test_demo_training_is_repeatable(tumours):

@@ -8,7 +8,7 @@ from django.db import connection
 from reviewapp.domain.canary import Breach
 from reviewapp.gating.actions import circuits
 from reviewapp.gating.models import Circuit
-from reviewapp.monitoring import alerts
+from reviewapp.monitoring import alerts, gate_alerts
 from reviewapp.monitoring.models import Alert
 from reviewapp.registry.actions import rollouts
 from reviewapp.registry.actors import SYSTEM
@@ -63,5 +63,5 @@ def test_a_rollback_by_the_guards_is_an_alert_until_the_next_rollout(stream: Str
 def test_every_alert_has_its_runbook() -> None:
     pages = Path(__file__).resolve().parents[2] / "docs" / "runbooks"
 
-    for name in alerts.NAMES:
+    for name in (*alerts.NAMES, *gate_alerts.NAMES):
         assert f"The alert `{name}`" in (pages / f"{name}.md").read_text()

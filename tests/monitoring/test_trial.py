@@ -11,10 +11,11 @@ from django.core.management import call_command
 from django.db import connection
 
 from bench.trials.deployment import Cases, Deployment
+from reviewapp import inference_client
 from reviewapp.cases.models import Case
-from reviewapp.domain.errors import Invalid
+from reviewapp.domain.errors import Conflict, Invalid
 from reviewapp.gating import proof
-from reviewapp.monitoring.trial import oracle, report, run, truth
+from reviewapp.monitoring.trial import deployment, oracle, report, run, truth
 from reviewapp.monitoring.trial.clock import Clock
 from reviewapp.monitoring.trial.plan import Plan, Shift
 from reviewapp.monitoring.trial.run import FIRST_DAY, Trial
@@ -134,11 +135,39 @@ def test_a_shift_multiplies_the_errors_at_every_confidence() -> None:
         ({"shift": Shift(day=9)}, "--shift-day is 9; the trial has days 1 to 8"),
         ({"shift": Shift(day=2, factor=0.5)}, "--shift-factor is 0.5"),
         ({"cases": -1}, "--cases is -1"),
+        ({"exclude": ("vague", "answer")}, "--exclude names `answer`, which is --target"),
     ],
 )
 def test_what_cannot_be_tried_is_refused(tmp_path: Path, changes: dict[str, Any], sentence: str) -> None:
     with pytest.raises(Invalid, match=sentence):
         plan(tmp_path / "none.csv", **changes).check()
+
+
+@pytest.mark.parametrize("option", ["id", "exclude", "text"])
+def test_a_column_that_the_data_has_not_is_refused_by_the_files_own_name(table: Path, option: str) -> None:
+    named = plan(table, **{option: "colour" if option == "id" else ("colour",)})
+
+    with pytest.raises(Invalid, match=f"^table.csv has no column `colour`, which --{option} names; it has `clear`,"):
+        named.check_columns(["clear", "vague"])
+
+
+@pytest.mark.django_db
+def test_what_cannot_be_trained_on_says_that_only_the_early_rows_train(table: Path, tmp_path: Path) -> None:
+    with pytest.raises(Invalid, match=r"^The first 0.02 of the rows train \(--early\), and among these: Class “keep”"):
+        deployment.open_stream(plan(table, early=0.02), scratch=tmp_path, say=lambda _: None)
+
+
+@pytest.mark.django_db
+def test_cases_that_nobody_can_score_end_the_trial_with_a_sentence(
+    table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: Any, **__: Any) -> None:
+        raise ValueError("no such operator")
+
+    monkeypatch.setattr(inference_client, "predict_json", fails)
+
+    with pytest.raises(Conflict, match=r"^30 of 30 cases could not be scored"):
+        run.run(plan(table), scratch=tmp_path, say=lambda _: None, opened=lambda _: None, told=lambda _: None)
 
 
 def test_a_file_that_is_missing_ends_the_command_before_any_server_starts(

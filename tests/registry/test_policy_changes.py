@@ -16,13 +16,16 @@ PROMISE = {"target_error": 0.02, "confidence": 0.95}
             {"thresholds": {"approve": 0.97}},
             {"promises": {"approve": PROMISE}},
             "classes.approve",
-            "Threshold of “approve”: 0.97 by hand → certified at 2% with 95% confidence.",
+            "Threshold of “approve”: 0.97 by hand → by certificate for at most 2% with 95% confidence.",
         ),
         (
             {"promises": {"approve": PROMISE}},
             {"promises": {"approve": PROMISE}, "thresholds": {"approve": 0.9}},
             "classes.approve",
-            "Threshold of “approve”: certified at 2% with 95% confidence → 0.9 by hand, checked against 2%.",
+            (
+                "Threshold of “approve”: by certificate for at most 2% with 95% confidence → "
+                "0.9 by hand, checked against 2%."
+            ),
         ),
         ({}, {"never_automate": ["approve"]}, "classes.approve", "people decide → never automatic"),
         ({"audit_rates": {"approve": 0.1}}, {}, "audit_rates.approve", "10% → by the audit rule"),
@@ -31,6 +34,7 @@ PROMISE = {"target_error": 0.02, "confidence": 0.95}
         ({"stale_after": 7200}, {"stale_after": 86_400}, "stale_after", "2 hours → 1 day"),
         ({}, {"is_joint": True}, "is_joint", "each by itself → all together"),
         ({}, {"cap": {"limit": 1500, "seconds": 60}}, "cap", "none → 1,500 in 1 minute"),
+        ({"stale_after": 1}, {"stale_after": 90}, "stale_after", "1 second → 90 seconds"),
         ({}, {"value": {"column": "amount", "cap": 9, "promised_loss": 1}}, "value", "column “amount”, at most 9"),
         ({}, {"rules": [{"name": "far", "when": "km > 9"}]}, "rules.far", "Rule “far”: none → km > 9."),
         ({"required_columns": ["a"]}, {"required_columns": ["a", "b"]}, "required_columns", "a → a, b"),

@@ -94,6 +94,7 @@ def test_what_cannot_be_read_is_refused_with_its_place_and_the_remedy(when: str,
         ("amout > 1.0", "there is no column “amout”; did you mean “amount”?"),
         ('features["mean radus"] > 1.0', "did you mean “mean radius”?"),
         ("predicte == 'approve'", "did you mean “predicted”?"),
+        ("AMOUNT > 1.0", "there is no column “AMOUNT”; did you mean “amount”?"),
         ("xyzzy", "there are amount, age, country"),
     ],
 )
@@ -102,6 +103,29 @@ def test_an_unknown_column_is_refused_with_the_nearest(when: str, told: str) -> 
 
     assert told in str(error)
     assert error.code == "rule_unknown_column"
+
+
+@pytest.mark.parametrize(
+    "when",
+    [
+        "predicted == 'aprove'",
+        "'aprove' != predicted",
+        'predicted in ["refuse", "aprove"] && amount > 1.0',
+    ],
+)
+def test_a_class_that_there_is_not_is_refused(when: str) -> None:
+    found = refusal(when)
+
+    assert found.code == "rule_unknown_class"
+    assert "there is no class “aprove”; did you mean “approve”?" in str(found)
+
+
+def test_texts_that_are_not_held_against_the_answer_are_no_classes() -> None:
+    rules.check_rule(
+        "predicted == 'approve' && country == 'DE' || context.predicted == 'x' || predicted.startsWith('ap')",
+        COLUMNS,
+        classes=CLASSES,
+    )
 
 
 @pytest.mark.parametrize(

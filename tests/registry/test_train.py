@@ -124,7 +124,7 @@ def test_other_classes_are_refused_before_training(
 def test_a_slug_that_is_none_and_a_file_that_is_not_there_are_said(
     rows: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert "cannot be the slug" in refused(capsys, rows, slug="no slug")
+    assert "“no slug” cannot be opened" in refused(capsys, rows, slug="no slug")
     assert "cannot be read" in refused(capsys, rows.with_name("nothing.csv"))
 
 

@@ -24,9 +24,13 @@ HEAVY = (
     "httptools",
 )
 LOAD_THE_WEB = """
-import json, sys
+import gc, json, sys
 import reviewapp.wsgi
 from django.urls import get_resolver
+
+# What the web's processes share, because it is there before they part.
+assert gc.get_freeze_count() > 100_000
+assert "reviewapp.web.urls" in sys.modules
 
 def visit(resolver):
     for entry in resolver.url_patterns:

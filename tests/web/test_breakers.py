@@ -104,6 +104,19 @@ def test_what_was_asked_is_turned_down(opened, policy_owner, lead, signed_in):
     assert (opened.state, opened.rearm_asked_by) == ("open", None)
 
 
+def test_who_asked_takes_it_back(opened, policy_owner, lead, signed_in):
+    evidence.labels(opened.stream.live_rollout.members.get().model_version, right=200)
+    client = signed_in(policy_owner)
+    client.post(url("breaker_ask", opened), {"reason": "it was cleaned"})
+
+    offered = [content(signed_in(person).get(url("breaker", opened))) for person in (policy_owner, lead)]
+    client.post(url("breaker_refuse", opened))
+
+    assert ["Take it back" in page for page in offered] == [True, False]
+    opened.refresh_from_db(fields=["state", "rearm_asked_by"])
+    assert (opened.state, opened.rearm_asked_by) == ("open", None)
+
+
 def test_a_breaker_of_another_stream_is_not_there(opened, stream, lead, signed_in):
     assert signed_in(lead).get(reverse("breaker", args=[stream.slug, opened.pk])).status_code == 404
 

@@ -5,14 +5,15 @@ import re
 import pytest
 from django.urls import reverse
 
-from reviewapp.cases.actions import back_testing
-from reviewapp.gating.actions import activation
+from reviewapp.cases.actions import back_testing, certifying
+from reviewapp.gating.actions import activation, exams
 from reviewapp.gating.models import BackTest, Certificate
 from reviewapp.registry.actions import policies
 from reviewapp.registry.actions.versions import primary_of
 from reviewapp.registry.actors import SYSTEM
 from reviewapp.registry.models import PolicyVersion, Role
 from reviewapp.web.forms.policy import PolicyForm
+from reviewapp.web.queries import policy_versions
 from tests.factories import bundles, cases, evidence, teams
 from tests.factories import policies as policy_drafts
 from tests.web.test_policy import FORM
@@ -111,6 +112,39 @@ def test_what_is_wrong_is_said_at_its_field(field, value, sentence, stream, poli
     assert PolicyVersion.objects.filter(stream=stream).count() == 1
 
 
+def test_a_rule_is_told_whatever_its_name_and_condition_hold(stream, rosa, signed_in):
+    rule = {"name": "EU: large → small", "when": "dent > 3.0 ? tear > 1.0 : false"}
+    made = policy_drafts.draft(stream, rules=[rule])
+
+    page = content(signed_in(rosa).get(reverse("policy_version", args=[stream.slug, made.number])))
+
+    assert "<dt>Rule “EU: large → small”</dt>" in page
+    assert "dent &gt; 3.0 ? tear &gt; 1.0 : false</dd>" in page
+
+
+def test_older_versions_are_a_page_away(stream, rosa, signed_in, monkeypatch):
+    monkeypatch.setattr(policy_versions, "SHOWN", 2)
+    policy_drafts.draft(stream)
+    policy_drafts.draft(stream)
+    page, client = reverse("policy_versions", args=[stream.slug]), signed_in(rosa)
+
+    newest, older = content(client.get(page)), content(client.get(f"{page}?before=2"))
+
+    assert 'href="?before=2"' in newest
+    assert ("Policy 3<" in newest, "Policy 2<" in newest, "Policy 1<" in newest) == (True, True, False)
+    assert "Policy 1<" in older
+    assert "?before=" not in older
+    assert client.get(f"{page}?before={'9' * 30}").status_code == 200
+
+
+def test_a_faulty_rule_is_told_at_its_own_row_below_one_that_was_emptied(stream, policy_owner, signed_in):
+    given = {**FORM, "rule_name_0": "", "rule_when_0": "", "rule_name_1": "dents", "rule_when_1": "dend > 3.0"}
+
+    response = signed_in(policy_owner).post(reverse("policy_draft", args=[stream.slug]), given)
+
+    assert [*response.context["form"].errors] == ["rule_when_1"]
+
+
 def test_only_policy_owners_write(stream, rosa, lead, signed_in):
     policy_drafts.draft(stream)
     for person in (rosa, lead):
@@ -147,6 +181,8 @@ def test_a_draft_goes_from_one_person_to_another_and_into_force(stream, policy_o
     now = content(writer.get(reverse("policy", args=[stream.slug])))
     assert "uncertified, by hand" in now
     assert "97%" in now
+    listed = content(writer.get(reverse("policy_versions", args=[stream.slug])))
+    assert "0.97 by hand, uncertified: intact" in listed
 
 
 def test_a_proposal_is_sent_back_with_its_reason_and_edited(stream, policy_owner, colleague, signed_in):
@@ -217,6 +253,24 @@ def test_the_workshop_tells_what_the_labels_prove(promised, policy_owner, signed
     assert few.context["estimate"].more_clean
     assert f"{few.context['estimate'].more_clean} more clean ones" in content(few)
     assert "uncertified" in by_hand
+
+
+def test_the_workshop_tells_what_the_first_exam_proved(promised, policy_owner, signed_in):
+    file = "\n".join(["predicted,confidence,truth", *[f"intact,{0.9 + at / 1500},intact" for at in range(150)]])
+    exams.history_import(
+        version=primary_of(promised),
+        upload=exams.Upload(file.encode(), "july.csv", "random", "A random tenth of July."),
+        by=SYSTEM,
+    )
+    certifying.look(policy=policies.active_policy(promised))
+
+    response = signed_in(policy_owner).get(reverse("policy_workshop", args=[promised.slug]), {"answer": "intact"})
+
+    shown = content(response)
+    assert "Proven from 90% on by the first exam: 150 rows, 0 wrong, at most" in shown
+    assert "Since then 0 honest labels there" in shown
+    assert "First exam, at most" in shown
+    assert min(rung.examined for rung in response.context["charts"].rungs) < 0.05
 
 
 def test_the_workshop_answers_a_typed_target_with_the_figures_alone(promised, policy_owner, signed_in):

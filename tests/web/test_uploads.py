@@ -152,3 +152,20 @@ def test_the_models_page_shows_the_uploads(stream, model_owner, signed_in):
     shown = content(signed_in(model_owner).get(reverse("models", args=[stream.slug])))
 
     assert f'hx-get="{reverse("models_uploads", args=[stream.slug])}"' in shown
+
+
+def test_a_model_that_upstream_runs_is_registered_by_its_name(stream, model_owner, rosa, signed_in):
+    where = reverse("models_external", args=[stream.slug])
+    client = signed_in(model_owner)
+
+    response = client.post(where, {"external_name": "upstream-7"})
+
+    assert response.status_code == 302
+    assert "upstream-7 is model 2" in content(client.get(response.url))
+    assert stream.model_versions.get(number=2).kind == ModelVersion.Kind.EXTERNAL
+    assert client.post(where, {"external_name": ""}).status_code == 422
+    refused = client.post(where, {"external_name": "a\tb"})
+    assert refused.status_code == 422
+    assert "printable characters" in content(refused)
+    assert signed_in(rosa).post(where, {"external_name": "mine"}).status_code in {403, 404}
+    assert stream.model_versions.count() == 2

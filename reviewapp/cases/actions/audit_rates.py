@@ -70,7 +70,7 @@ def set_rates(*, stream: Stream | None = None, day: date | None = None) -> int:
 
 @transaction.atomic
 def _set_rates(stream_id: UUID, day: date | None) -> int:
-    # Under its lock no batch is decided by the rates from before.
+    # Under its lock neither policy nor rollout changes.
     acting = _acting(rulebooks.read_locked(stream_id))
     now, is_last_look = _clock()
     today, tomorrow = now.date(), now.date() + timedelta(days=1)

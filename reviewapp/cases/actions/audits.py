@@ -40,7 +40,7 @@ class Settlement:
     is_open: bool = False
 
 
-def settle(*, case: Case, review: Review, verdict: Verdict, by: Actor, is_demo: bool = False) -> Settlement:
+def settle(*, case: Case, review: Review, verdict: Verdict, by: Actor) -> Settlement:
     """What a blind reading does to a locked case's automatic decision.
 
     An audit that agrees leaves it, and a share of those is read again, so that what two people overlook alike is
@@ -51,7 +51,7 @@ def settle(*, case: Case, review: Review, verdict: Verdict, by: Actor, is_demo: 
     if live is None or live.answer is None:
         return Settlement()
     agrees = verdict.answer == live.answer
-    if not _is_settled(case, review, verdict, agrees=agrees, is_demo=is_demo):
+    if not _is_settled(case, review, verdict, agrees=agrees):
         _ask_next_reader(case, review)
         return Settlement(is_open=True)
     if agrees:
@@ -59,12 +59,23 @@ def settle(*, case: Case, review: Review, verdict: Verdict, by: Actor, is_demo: 
     return Settlement(deciding.decide(case=case, answer=verdict.answer, review=review, by=by))
 
 
-def _is_settled(case: Case, review: Review, verdict: Verdict, *, agrees: bool, is_demo: bool) -> bool:
+def settle_beside(*, case: Case, review: Review, verdict: Verdict) -> Settlement:
+    """What a blind reading does while people are asked to decide the case anew: theirs decides, this one counts.
+
+    Unless its reader has seen the model in the other review: then somebody else is asked, for no audit may be lost.
+    """
+    if not verdict.saw_model or review.kind not in _NEXT_READER:
+        return Settlement()
+    _ask_next_reader(case, review)
+    return Settlement(is_open=True)
+
+
+def _is_settled(case: Case, review: Review, verdict: Verdict, *, agrees: bool) -> bool:
     if review.kind == Review.Kind.ADJUDICATION:
         return True
     if review.kind == Review.Kind.AUDIT and agrees:
         # Somebody who answers again after an undo has seen the model: that cannot settle it alone.
-        return is_demo or not (verdict.saw_model or _is_read_again(case, review))
+        return not (verdict.saw_model or _is_read_again(case, review))
     return verdict.answer in _earlier_readings(case, review, reader=verdict.reviewer)
 
 

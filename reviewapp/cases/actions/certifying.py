@@ -59,7 +59,7 @@ def look(*, policy: PolicyVersion, now: datetime | None = None) -> list[Certific
     before = {one.pk for one in certificates.in_force(policy.stream)}
     if not body.promises and not before:
         return []
-    versions = [lineup.primary, lineup.canary, *lineup.shadows] if lineup else []
+    versions = [lineup.primary, lineup.canary, lineup.tier, *lineup.shadows] if lineup else []
     found: list[Certificate] = []
     for version in versions:
         if version is not None:
@@ -78,9 +78,12 @@ def look(*, policy: PolicyVersion, now: datetime | None = None) -> list[Certific
     return found
 
 
-def pending(version: ModelVersion) -> Mapping[str, UUID]:
-    """The first sampled case of each class that still waits for its blind answer; the evidence ends before it."""
-    return evidence.pending_since(version.pk)
+def pending(version: ModelVersion, first: UUID | None = None) -> Mapping[str, UUID]:
+    """The first sampled case of each class, from `first` on, that still waits for its blind answer.
+
+    The evidence ends before it.
+    """
+    return evidence.pending_since(version, first)
 
 
 def served(version: ModelVersion, answer: str) -> Served:

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import uuid_utils.compat as uuid
 
@@ -17,6 +18,15 @@ UNDO_WINDOW = timedelta(seconds=10)
 
 def last_decision(case: Case) -> Decision | None:
     return Decision.objects.filter(case=case).order_by("-sequence").first()
+
+
+def behind(threshold: float | None, certificate_id: UUID | str | None) -> dict[str, str | None] | None:
+    """What stands behind a threshold, as upstream is told; a certificate that stands no more gives no threshold."""
+    if threshold is None:
+        return None
+    if certificate_id is None:
+        return {"state": "uncertified", "id": None}
+    return {"state": "certified", "id": str(certificate_id)}
 
 
 def decide(*, case: Case, answer: str, review: Review, by: Actor, delay: timedelta = UNDO_WINDOW) -> Decision:
@@ -93,6 +103,7 @@ def _append(
             "supersedes": str(before.pk) if before else None,
             "confidence": round(prediction.confidence, 6) if prediction else None,
             "threshold": prediction.threshold if prediction else None,
+            "certificate": behind(prediction.threshold, prediction.certificate_id) if prediction else None,
             "policy_version": links["policy_version"].number if links.get("policy_version") else None,
             "model_version": links["model_version"].number if links.get("model_version") else None,
         },

@@ -6,6 +6,7 @@ a ledger of what is done first would flatter the model.
 
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -17,7 +18,7 @@ from reviewapp.domain.gate import GUARDRAIL_CODES
 from reviewapp.domain.policy import AuditRule
 from reviewapp.gating.actions import ledger
 from reviewapp.registry.actors import SYSTEM, Actor
-from reviewapp.registry.models import Stream
+from reviewapp.registry.models import ModelVersion, Stream
 
 # A shadow's prediction comes after everything else, at times after the answer.
 LATE_SHADOWS = timedelta(hours=2)
@@ -69,12 +70,12 @@ def take_back(*, case: Case, review: Review, by: Actor) -> int:
 
 # Longer than the job that enters what is overdue takes to come round.
 _SLACK = timedelta(hours=2)
-# Both parts of the union read an index. What is older than a reading may get before it is overdue is entered as that,
-# or is no evidence at all.
-_PENDING = f"""
+_AT_ONCE = 500
+# Both parts of the union read an index.
+_WAITING = f"""
 WITH asked AS (
     SELECT v.id, v.stream_id, clock_timestamp() - make_interval(secs => %(slack)s
-        + 86400 * coalesce((policy.body #>> '{{audit,overdue_days}}')::float8, %(overdue)s)) AS after
+        + 86400 * coalesce((policy.body #>> '{{{{audit,overdue_days}}}}')::float8, %(overdue)s)) AS after
     FROM registry_modelversion v
     LEFT JOIN registry_policyversion policy ON policy.stream_id = v.stream_id AND policy.state = 'active'
     WHERE v.id = %(version)s
@@ -85,37 +86,50 @@ WITH asked AS (
     SELECT r.prediction_id FROM cases_review r JOIN asked ON r.stream_id = asked.stream_id
     WHERE r.state = 'open' AND r.claimed_by_id IS NOT NULL AND {readings.SAMPLED}
 )
-SELECT DISTINCT ON (p.class) p.class, p.case_id
+SELECT {{what}}
 FROM waiting
 JOIN cases_prediction a ON a.id = waiting.prediction_id
-JOIN asked ON a.created_at > asked.after
+JOIN asked ON a.created_at {{age}} asked.after
 JOIN cases_prediction p ON p.case_id = a.case_id AND p.generation = a.generation AND p.model_version_id = asked.id
     AND ((p.id = a.id AND p.role <> 'fallback') OR p.role = 'shadow')
-WHERE NOT EXISTS (SELECT 1 FROM jsonb_to_recordset(a.reasons) AS told(code text)
-                  WHERE told.code = ANY(%(guardrails)s) AND (p.id = a.id OR told.code <> 'novel_input'))
+WHERE (%(first)s::uuid IS NULL OR p.case_id >= %(first)s::uuid)
     AND NOT EXISTS (SELECT 1 FROM gating_ledgerentry e
                     WHERE e.model_version_id = p.model_version_id AND e.case_id = p.case_id)
+"""  # noqa: S608 our own
+_RECENT = f"""
+{_WAITING.format(what="DISTINCT ON (p.class) p.class, p.case_id", age=">")}
+    AND NOT EXISTS (SELECT 1 FROM jsonb_to_recordset(a.reasons) AS told(code text)
+                    WHERE p.id = a.id AND told.code = ANY(%(guardrails)s))
 ORDER BY p.class, p.case_id
 """  # noqa: S608 our own
+# Entered as overdue within hours, if it is evidence at all: somebody works on it, or the job is late.
+_OVERDUE = f"{_WAITING.format(what='a.id', age='<=')} ORDER BY p.case_id"
 
 
-def pending_since(version_id: UUID) -> dict[str, UUID]:
-    """By class, the first case to arrive whose reading is neither given nor overdue; evidence counts up to there.
+def pending_since(version: ModelVersion, first: UUID | None = None) -> dict[str, UUID]:
+    """By class, the first case to arrive whose reading is not in the ledger yet; evidence counts up to there.
 
-    Ids of cases follow their arrival. A class without such a case is not in it: all its evidence counts.
+    Only of cases from `first` on, where nothing before it counts. Ids of cases follow their arrival. A class without
+    such a case is not in it: all its evidence counts.
     """
+    values: dict[str, Any] = {
+        "version": version.pk,
+        "first": first,
+        "kinds": [kind.value for kind in readings.KINDS],
+        "guardrails": sorted(GUARDRAIL_CODES),
+        "slack": _SLACK.total_seconds(),
+        "overdue": AuditRule().overdue_days,
+    }
     with connection.cursor() as cursor:
-        cursor.execute(
-            _PENDING,
-            {
-                "version": version_id,
-                "kinds": [kind.value for kind in readings.KINDS],
-                "guardrails": sorted(GUARDRAIL_CODES),
-                "slack": _SLACK.total_seconds(),
-                "overdue": AuditRule().overdue_days,
-            },
-        )
-        return dict(cursor.fetchall())
+        cursor.execute(_RECENT, values)
+        found: dict[str, UUID] = dict(cursor.fetchall())
+        cursor.execute(_OVERDUE, values)
+        routed_by = [row[0] for row in cursor.fetchall()]
+    for start in range(0, len(routed_by), _AT_ONCE):
+        for entry in readings.evidence_on(version.stream, routed_by[start : start + _AT_ONCE]):
+            if entry.model_version_id == version.pk:
+                found[entry.answer] = min(entry.case_id, found.get(entry.answer, entry.case_id))
+    return found
 
 
 _LATE = """

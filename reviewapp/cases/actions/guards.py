@@ -39,12 +39,15 @@ SELECT c.id, c.rollout_coin < %(share)s,
     CASE WHEN l.class IS NULL OR p.class IS NULL THEN -1 WHEN l.class = p.class THEN 0 ELSE 1 END
 FROM cases_case c
 LEFT JOIN LATERAL (
-    SELECT role, route, confidence, latency, class, created_at FROM cases_prediction
+    SELECT role, route, certificate_id, confidence, latency, class, created_at FROM cases_prediction
     WHERE case_id = c.id AND generation = c.generation AND route IS NOT NULL
     ORDER BY created_at DESC LIMIT 1
 ) p ON true
 {settled}
 """
+# A certificate is of one version: what acts by one is left out of both arms, or a canary that has none yet would be
+# rolled back for going to people as it should.
+_ACTED = "coalesce(p.route = 'auto' AND p.certificate_id IS NULL, false)"
 # What an arm would do alone by its confidence, asked of both alike: one that only looks on is never routed.
 _WOULD_ACT = """coalesce(p.confidence >= (
         SELECT (body -> 'thresholds' ->> p.class)::float FROM registry_policyversion
@@ -163,7 +166,7 @@ def _rows(question: str, watched: Watched) -> list[tuple[Any, ...]]:
             question.format(
                 settled=_SETTLED,
                 acts_alone=_WOULD_ACT,
-                is_auto="p.route = 'auto'" if watched.share < 1 else _WOULD_ACT,
+                is_auto=_ACTED if watched.share < 1 else _WOULD_ACT,
             ),
             {
                 "stream": watched.stream_id,

@@ -38,10 +38,9 @@ SELECT DISTINCT e.case_id
 FROM gating_ledgerentry e
 JOIN registry_modelversion v ON v.id = e.model_version_id AND v.stream_id = %(stream)s
 JOIN cases_case c ON c.id = e.case_id AND c.state <> 'erased'
-WHERE e.is_overdue AND (
-    NOT EXISTS (SELECT 1 FROM cases_review r WHERE r.case_id = c.id AND r.generation = c.generation
-                AND r.state <> 'withdrawn' AND {readings.SAMPLED})
-    OR EXISTS (SELECT 1 FROM cases_label l WHERE l.case_id = c.id AND l.source = 'demo'))
+WHERE e.is_overdue AND NOT EXISTS (
+    SELECT 1 FROM cases_review r WHERE r.case_id = c.id AND r.generation = c.generation
+        AND r.state <> 'withdrawn' AND {readings.SAMPLED})
 """  # noqa: S608 our own
 
 

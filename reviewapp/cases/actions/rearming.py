@@ -1,6 +1,6 @@
 """Arming an open breaker again: asked for with fresh evidence, agreed to by a second person."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -46,7 +46,7 @@ def ask(*, breaker: Breaker, reason: str, by: Actor) -> Breaker:
         raise Invalid("Say what was done about it, for the one who agrees.", code="reason_missing")
     current = _opened(breaker)
     if current.rearm_asked_by is not None:
-        raise Conflict(f"{current.rearm_asked_by} has asked already.", code="rearm_asked")
+        raise Conflict("It is asked for already; a second person agrees or turns it down.", code="rearm_asked")
     fresh = _check(current)
     current.rearm_asked_by, current.rearm_asked_at = str(by), database_now()
     current.rearm_reason = reason.strip()[:MAX_REASON]
@@ -91,8 +91,8 @@ def breaker_of(stream: Stream, answer: str, segment: str = "") -> Breaker:
     """The breaker of a class or segment. Raises NotFound where nothing was ever promised of it."""
     found = Breaker.objects.select_related("stream").filter(stream=stream, answer=answer, segment=segment).first()
     if found is None:
-        of = f"“{answer}” in “{segment}”" if segment else f"“{answer}”"
-        raise NotFound(f"There is no breaker of {of} in “{stream.name}”.", code="breaker_unknown")
+        watched = wording.watched(answer, segment)
+        raise NotFound(f"There is no breaker of {watched} in “{stream.name}”.", code="breaker_unknown")
     return found
 
 
@@ -115,7 +115,13 @@ def fresh_evidence(breaker: Breaker) -> Fresh:
             return Fresh(True, f"Certificate {certificate.number} of model {version.number} stands.")
         assert certificate.threshold is not None, "a certified one has a threshold"
         threshold = certificate.threshold
-    return _judged(breaker, body, _tallies(breaker, version, threshold), threshold)
+    tallies, num_waiting = _tallies(breaker, version, threshold)
+    found = _judged(breaker, body, tallies, threshold)
+    if found.is_enough or not num_waiting:
+        return found
+    later = wording.count(num_waiting, "later answer")
+    waits = f"{later} will count once the earlier cases that are read blind are answered too."
+    return replace(found, sentence=f"{found.sentence} {waits}")
 
 
 def _judged(breaker: Breaker, policy: Policy, tallies: list[Tally], threshold: float) -> Fresh:
@@ -134,26 +140,32 @@ def _judged(breaker: Breaker, policy: Policy, tallies: list[Tally], threshold: f
 
 
 _TALLIES = """
-SELECT least_probability / inclusion_probability, count(*) FILTER (WHERE NOT is_wrong), count(*) FILTER (WHERE is_wrong)
+SELECT %(cut)s::uuid IS NOT NULL AND case_id >= %(cut)s::uuid AS waits, least_probability / inclusion_probability,
+    count(*) FILTER (WHERE NOT is_wrong), count(*) FILTER (WHERE is_wrong)
 FROM gating_ledgerentry
 WHERE model_version_id = %(version)s AND class = %(answer)s AND case_id >= %(first)s AND confidence >= %(threshold)s
-  AND (%(segment)s = '' OR segment = %(segment)s) AND (%(cut)s::uuid IS NULL OR case_id < %(cut)s::uuid)
-GROUP BY 1 ORDER BY 1
+  AND (%(segment)s = '' OR segment = %(segment)s)
+GROUP BY 1, 2 ORDER BY 1, 2
 """
 
 
-def _tallies(breaker: Breaker, version: ModelVersion, threshold: float) -> list[Tally]:
+def _tallies(breaker: Breaker, version: ModelVersion, threshold: float) -> tuple[list[Tally], int]:
+    """The labels since it opened, in order of arrival up to the first case that waits; how many came after that one."""
+    first = first_id_at(_opened_at(breaker))
     values: dict[str, Any] = {
         "version": version.pk,
         "answer": breaker.answer,
         "segment": breaker.segment,
-        "first": first_id_at(_opened_at(breaker)),
+        "first": first,
         "threshold": threshold,
-        "cut": certifying.pending(version).get(breaker.answer),
+        # What arrived before it opened is no part of the fresh evidence and holds none of it back.
+        "cut": certifying.pending(version, first).get(breaker.answer),
     }
     with connection.cursor() as cursor:
         cursor.execute(_TALLIES, values)
-        return [Tally(*row) for row in cursor.fetchall()]
+        rows = cursor.fetchall()
+    waiting = sum(right + wrong for waits, _, right, wrong in rows if waits)
+    return [Tally(*row) for waits, *row in rows if not waits], waiting
 
 
 def _opened_at(breaker: Breaker) -> datetime:

@@ -1,14 +1,16 @@
 """Routing: the gate's ruling on fresh predictions and everything that follows from it, in one transaction."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 from uuid import UUID
 
 import msgspec
 
 from reviewapp.cases.actions import guarding
+from reviewapp.cases.actions.deciding import behind
 from reviewapp.celery import enqueue
 from reviewapp.domain.gate import Route, Ruling
 from reviewapp.events import actions as events
@@ -242,20 +244,16 @@ def _payload(one: Routed, rulebook: Rulebook) -> dict[str, Any]:
             "source": "auto",
             "confidence": round(scored.confidence, 6),
             "threshold": ruling.threshold,
-            "certificate": _certificate(ruling),
+            "certificate": behind(ruling.threshold, ruling.certificate),
             "policy_version": rulebook.policy_number,
             "model_version": scored.model_number,
         }
     return payload
 
 
-def _certificate(ruling: Ruling) -> dict[str, str | None]:
-    """What stands behind the threshold; a certificate that does not stand any more gives no threshold."""
-    return {"state": "certified" if ruling.certificate else "uncertified", "id": ruling.certificate}
-
-
 def _write_reviews(looked_at: Sequence[Routed], rulebook: Rulebook, now: datetime) -> None:
     mode, stream_id = rulebook.stream.review_mode, str(rulebook.stream.pk)
+    priority_of = _priorities(rulebook)
     write_rows(
         "cases_review",
         "id, case_id, stream_id, generation, kind, round, mode, prediction_id, reasons, "
@@ -273,13 +271,31 @@ def _write_reviews(looked_at: Sequence[Routed], rulebook: Rulebook, now: datetim
                 _AUDIT_REASONS if one.ruling.is_audited else _reasons(one.ruling),
                 one.ruling.inclusion_probability,
                 "open",
-                AUDIT_PRIORITY if one.ruling.is_audited else 0,
+                priority_of(one),
                 one.scored.due_at,
                 now,
             )
             for one in looked_at
         ),
     )
+
+
+def _priorities(rulebook: Rulebook) -> Callable[[Routed], int]:
+    """Which reviews are taken first: audits, and by the same coin as many of the others.
+
+    So that a place at the head of the queue does not tell who answers unseen that the model decided alone.
+    """
+
+    @cache
+    def greatest_rate(model_version_id: UUID) -> float:
+        policy = rulebook.policy_for(model_version_id)
+        return max(policy.audit_rates.values(), default=0.0) if policy else 0.0
+
+    def priority_of(one: Routed) -> int:
+        is_first = one.ruling.is_audited or one.scored.coin < greatest_rate(one.scored.model_version_id)
+        return AUDIT_PRIORITY if is_first else 0
+
+    return priority_of
 
 
 def _write_evidence(looked_at: Sequence[Routed], rulebook: Rulebook, now: datetime) -> None:

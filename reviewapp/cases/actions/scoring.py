@@ -158,4 +158,6 @@ WHERE c.id = ANY(%s::uuid[]) AND c.state = 'scoring'
 def _load(lease: work.Lease) -> list[Waiting]:
     rows = {(row.subject, row.generation): row for row in lease.rows}
     found = execute(_LOAD, [array(row.subject for row in lease.rows)])
-    return [Waiting(row, *record) for record in found if (row := rows.get((record[1], record[4])))]
+    waiting = [Waiting(row, *record) for record in found if (row := rows.get((record[1], record[4])))]
+    # A join keeps no order, and people find the cases in the order in which they are written.
+    return sorted(waiting, key=lambda one: one.row.id)

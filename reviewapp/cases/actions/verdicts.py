@@ -112,7 +112,7 @@ def _keep(review: Review, case: Case, user: User, by: Actor, given: _Answer) -> 
         is_first = not review.verdicts.filter(stage=Stage.FIRST, status=Status.COUNTED).exists()
         verdict = _write(review, user, given, Status.COUNTED if is_first else Status.SECOND_OPINION)
         trail.happened(case, "review.committed", by=by, payload={"review": str(review.pk), "class": given.answer})
-        if is_first and not given.is_demo:
+        if is_first:
             evidence.on_verdict(case=case, review=review, verdict=verdict, by=by)
         return Submitted(Result.COMMITTED, verdict, "Your first answer is kept. Keep it or revise it.")
     verdict = _write(review, user, given, Status.COUNTED)
@@ -141,9 +141,11 @@ def _close(review: Review, case: Case, verdict: Verdict, by: Actor, *, is_demo: 
         settled = audits.Settlement(deciding.decide(case=case, answer=verdict.answer, review=review, by=by))
         reopening.withdraw_reviews(case, keep=audits.KINDS)
     elif case.state == CaseState.DECIDED and review.kind in audits.KINDS:
-        settled = audits.settle(case=case, review=review, verdict=verdict, by=by, is_demo=is_demo)
+        settled = audits.settle(case=case, review=review, verdict=verdict, by=by)
+    elif review.kind in audits.KINDS:
+        settled = audits.settle_beside(case=case, review=review, verdict=verdict)
     labelling.from_verdict(case=case, review=review, verdict=verdict, by=by, is_demo=is_demo)
-    if not settled.is_open and not is_demo:
+    if not settled.is_open:
         evidence.on_verdict(case=case, review=review, verdict=verdict, by=by)
     return Submitted(Result.SAVED, verdict, "Saved.", settled.decision)
 

@@ -55,22 +55,27 @@ def step(*, stream: Stream, policy: Policy, now: datetime | None = None) -> int:
     at = now or database_now()
     stepped = 0
     for answer in policy.promises:
-        whole = _breaker(stream, answer, armed_at=at)
-        for one in [whole, *_of_segments(stream, policy, whole)]:
-            stepped += _step(one, policy, at)
+        whole = _by_segment(stream, answer).get("") or _arm(stream, answer, [""], at)[""]
+        stepped += _step(whole, _tally(whole), policy, at)
+        parts = _of_segments(stream, whole) if policy.segment else []
+        tallies = _tallies(parts)
+        stepped += sum(_step(part, tallies[part.segment], policy, at) for part in parts)
     return stepped
 
 
-def _breaker(stream: Stream, answer: str, *, armed_at: datetime, segment: str = "") -> Breaker:
-    found, _ = Breaker.objects.get_or_create(
-        stream=stream, answer=answer, segment=segment, defaults={"armed_at": armed_at}
-    )
-    return found
+def _by_segment(stream: Stream, answer: str) -> dict[str, Breaker]:
+    return {one.segment: one for one in stream.breakers.filter(answer=answer).order_by("segment")}
 
 
-def _of_segments(stream: Stream, policy: Policy, whole: Breaker) -> list[Breaker]:
-    if not policy.segment:
-        return []
+def _arm(stream: Stream, answer: str, segments: Sequence[str], armed_at: datetime) -> dict[str, Breaker]:
+    """The class's breakers, those that were not there before armed from a moment on."""
+    rows = [Breaker(stream=stream, answer=answer, segment=segment, armed_at=armed_at) for segment in segments]
+    Breaker.objects.bulk_create(rows, ignore_conflicts=True)
+    return _by_segment(stream, answer)
+
+
+def _of_segments(stream: Stream, whole: Breaker) -> list[Breaker]:
+    """The breakers of the segments that were audited since the class's own was armed."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT DISTINCT e.segment FROM gating_ledgerentry e JOIN registry_modelversion v "
@@ -79,14 +84,16 @@ def _of_segments(stream: Stream, policy: Policy, whole: Breaker) -> list[Breaker
             [stream.pk, whole.answer, first_id_at(whole.armed_at)],
         )
         names = [name for (name,) in cursor.fetchall()]
-    return [_breaker(stream, whole.answer, segment=name, armed_at=whole.armed_at) for name in names]
+    found = _by_segment(stream, whole.answer)
+    if not found.keys() >= set(names):
+        found = _arm(stream, whole.answer, names, whole.armed_at)
+    return [found[name] for name in names]
 
 
-def _step(breaker: Breaker, policy: Policy, at: datetime) -> bool:
+def _step(breaker: Breaker, tally: _Tally, policy: Policy, at: datetime) -> bool:
     """Step one breaker; answers whether there was anything new. An open one waits for people."""
     if breaker.state == State.OPEN:
         return False
-    tally = _tally(breaker)
     target = policy.promises[breaker.answer].target_error
     mark = {"mark": tally.mark, "target_error": target, "false_trips_per_year": policy.false_trips_per_year}
     before = breaker.evidence
@@ -128,7 +135,38 @@ def _tally(breaker: Breaker) -> _Tally:
             f"SELECT count(*), count(*) FILTER (WHERE e.is_wrong), max(e.recorded_at) {_AUDITS}",
             _values(breaker),
         )
-        audits, wrong, last = cursor.fetchone()
+        return _tally_of(breaker, *cursor.fetchone())
+
+
+# Each part counts from when it was armed itself; together they are read once.
+_OF_PARTS = f"""
+SELECT part.segment, count(e.is_wrong), count(*) FILTER (WHERE e.is_wrong), max(e.recorded_at)
+FROM unnest(%(segments)s::text[], %(firsts)s::uuid[]) AS part(segment, first)
+LEFT JOIN (SELECT e.segment, e.case_id, e.is_wrong, e.recorded_at {_AUDITS}) e
+  ON e.segment = part.segment AND e.case_id >= part.first
+GROUP BY part.segment
+"""  # noqa: S608 our own
+
+
+def _tallies(parts: Sequence[Breaker]) -> dict[str, _Tally]:
+    """The tallies of a class's breakers by segment."""
+    if not parts:
+        return {}
+    firsts = [first_id_at(part.armed_at) for part in parts]
+    values = {
+        **_values(parts[0]),
+        "segment": "",
+        "first": min(firsts),
+        "segments": [part.segment for part in parts],
+        "firsts": firsts,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_OF_PARTS, values)
+        found = {segment: counts for segment, *counts in cursor.fetchall()}
+    return {part.segment: _tally_of(part, *found[part.segment]) for part in parts}
+
+
+def _tally_of(breaker: Breaker, audits: int, wrong: int, last: datetime | None) -> _Tally:
     return _Tally(audits, f"{audits}/{wrong}/{last.isoformat() if last else ''}/{breaker.armed_at.isoformat()}")
 
 

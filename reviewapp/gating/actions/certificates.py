@@ -16,6 +16,7 @@ from reviewapp.gating.actions.ladders import Served
 from reviewapp.gating.epochs import Epoch, after, delta_of, epoch_of
 from reviewapp.gating.findings import Finding
 from reviewapp.gating.models import Certificate, LabelledHistory
+from reviewapp.gating.reach import reached
 from reviewapp.registry.actors import SYSTEM, Actor
 from reviewapp.registry.models import ModelVersion, PolicyVersion, Stream
 from reviewapp.registry.policies import read_body
@@ -28,6 +29,9 @@ EXPIRED = "It expired."
 VIOLATED = "Its audits show more errors than promised."
 NOT_PROMISED = "The policy promises nothing of this class any more."
 PROMISE_CHANGED = "The promise changed."
+TIERS_CHANGED = "A first tier changed which cases reach the model."
+# Somebody ended an attempt that might have gone on: the next one gets less of δ.
+BY_HAND = {"is_by_hand": True}
 # What decides which cases reach the thresholds at all.
 GUARDRAILS = {
     "novelty_floor": "the novelty guard",
@@ -61,28 +65,35 @@ def in_force(stream: Stream, version: ModelVersion | None = None) -> QuerySet[Ce
 
 
 def look(*, version: ModelVersion, situation: Situation) -> list[Certificate]:
-    """Judge every class that the policy promises something of; a change of state or threshold is a new certificate."""
+    """Judge every class that the policy promises something of; a change of state or threshold is a new certificate.
+
+    Nothing new is issued for a policy that is not in force any more.
+    """
     promises = situation.policy.promises
     for one in in_force(version.stream, version).exclude(scope__in=list(promises)):
-        void(certificate=one, reason=NOT_PROMISED, at=situation.now)
-    return [_look(version, answer, promise, situation) for answer, promise in promises.items()]
+        void(certificate=one, reason=NOT_PROMISED, at=situation.now, follows=BY_HAND)
+    looked = [_look(version, answer, promise, situation) for answer, promise in promises.items()]
+    return [one for one in looked if one is not None]
 
 
-def _look(version: ModelVersion, answer: str, promise: Promise, situation: Situation) -> Certificate:
+def _look(version: ModelVersion, answer: str, promise: Promise, situation: Situation) -> Certificate | None:
     policy, now = situation.policy, situation.now or database_now()
-    delta = delta_of(policy, answer)
     last = _last(version, answer)
-    if last is not None and last.voided_at is None and void_if_changed(last, policy, at=now):
+    if last is not None and last.voided_at is None and _void_if_other(last, policy, at=now):
         last = _last(version, answer)
-    epoch, served = _begun(after(last, now=now), last, version.stream), None
+    epoch, served = _begun(after(last, now=now), last, version), None
+    delta = delta_of(policy, answer, restarts=epoch.restarts)
     if epoch.terms is None:
         served = situation.served(answer)
         days = policy.certificate_days
         epoch = ladders.draw(
             epoch, version=version, answer=answer, promise=promise, delta=delta, served=served, days=days
         )
-    elif epoch.terms.delta != delta:
-        epoch = _at_level(epoch, delta, answer)
+    elif last is not None and not last.evidence.get("labels_per_day"):
+        # An exam may draw up the terms before the first case comes: how fast labels come is known later.
+        served = situation.served(answer)
+    if epoch.terms is not None and epoch.terms.delta != delta:
+        epoch = at_level(epoch, delta, answer)
     cut = situation.cuts.get(answer)
     counted = counting.count(version, answer, epoch=epoch, cut=cut)
     finding = findings.judge(answer, epoch, counted, policy=policy, now=now)
@@ -99,13 +110,13 @@ def _look(version: ModelVersion, answer: str, promise: Promise, situation: Situa
     return _issue(version, promise, finding, evidence, last)
 
 
-def _begun(epoch: Epoch, last: Certificate | None, stream: Stream) -> Epoch:
-    """A new epoch counts no case from before the guardrails became what they are: other cases passed them."""
+def _begun(epoch: Epoch, last: Certificate | None, version: ModelVersion) -> Epoch:
+    """A new epoch counts no case from before guardrails and tiers became what they are: other cases passed them."""
     if last is not None and epoch.number == epoch_of(last).number:
         return epoch
-    changed = guarded_since(stream)
-    since = max(filter(None, (epoch.since, changed)), default=None)
-    return replace(epoch, since=since)
+    found = reached(version)
+    since = max(filter(None, (epoch.since, guarded_since(version.stream), found.since)), default=None)
+    return replace(epoch, since=since, reached_in=found.generation)
 
 
 def guarded_since(stream: Stream) -> datetime | None:
@@ -127,7 +138,7 @@ def _last(version: ModelVersion, answer: str) -> Certificate | None:
     return Certificate.objects.filter(model_version=version, scope=answer).order_by("-number").first()
 
 
-def _at_level(epoch: Epoch, delta: float, answer: str) -> Epoch:
+def at_level(epoch: Epoch, delta: float, answer: str) -> Epoch:
     """The same evidence at another confidence: an e-value is evidence at every level."""
     assert epoch.terms is not None
     part = epoch.terms.live_delta / epoch.terms.delta
@@ -135,7 +146,8 @@ def _at_level(epoch: Epoch, delta: float, answer: str) -> Epoch:
     exam = epoch.exam
     if exam is not None:
         history = LabelledHistory.objects.get(pk=exam["history"])
-        exam = ladders.taken(terms, history, ladders.rows_of(history, answer))
+        starts = tuple(exam.get("starts", ()))
+        exam = ladders.taken(terms, history, ladders.rows_of(history, answer), starts=starts)
     return replace(epoch, terms=terms, exam=exam)
 
 
@@ -149,11 +161,13 @@ def _refresh(certificate: Certificate, evidence: dict[str, Any]) -> Certificate:
 @transaction.atomic
 def _issue(
     version: ModelVersion, promise: Promise, finding: Finding, evidence: dict[str, Any], last: Certificate | None
-) -> Certificate:
+) -> Certificate | None:
     # No batch is decided while a threshold changes, and of two looks at once the second finds the first one's.
     lock(version.stream)
     latest = _last(version, finding.answer)
-    if latest is not None and (last is None or (latest.pk, latest.voided_at) != (last.pk, last.voided_at)):
+    is_newer = latest is not None and (last is None or (latest.pk, latest.voided_at) != (last.pk, last.voided_at))
+    # A policy that came into force meanwhile may promise something else, of other cases: its own look follows.
+    if is_newer or not _is_in_force(version.stream, evidence["policy"]):
         return latest
     is_renewed = False
     if last is not None and last.voided_at is None:
@@ -173,6 +187,10 @@ def _issue(
     )
     _record("certificate.renewed" if is_renewed else "certificate.issued", certificate, by=SYSTEM)
     return certificate
+
+
+def _is_in_force(stream: Stream, number: int) -> bool:
+    return PolicyVersion.objects.filter(stream=stream, number=number, state=PolicyVersion.State.ACTIVE).exists()
 
 
 def _end(last: Certificate, finding: Finding) -> bool:
@@ -195,7 +213,7 @@ def void(
 ) -> None:
     """Take a certificate's force; labels of cases that arrive from now on count for the next one.
 
-    `follows` says otherwise: since (from when labels count), violated, is_same (the same epoch goes on).
+    `follows` says otherwise: since (from when labels count), violated, is_same (the same epoch goes on), is_by_hand.
     """
     _void(certificate, reason, at=at or database_now(), by=by, follows=follows or {})
 
@@ -232,10 +250,10 @@ def on_policy_activated(*, policy: PolicyVersion, before: PolicyVersion | None, 
     at = database_now()
     for one in in_force(policy.stream):
         if one.scope not in now.promises:
-            _void(one, NOT_PROMISED, at=at, by=by, follows={})
+            _void(one, NOT_PROMISED, at=at, by=by, follows=BY_HAND)
         elif changed:
             words = " and ".join(GUARDRAILS[name] for name in changed)
-            _void(one, f"Policy {policy.number} changed {words}.", at=at, by=by, follows={})
+            _void(one, f"Policy {policy.number} changed {words}.", at=at, by=by, follows=BY_HAND)
         else:
             void_if_changed(one, now, at=at, by=by)
 
@@ -248,18 +266,28 @@ def void_if_changed(certificate: Certificate, policy: Policy, *, at: datetime, b
     judged by the same labels.
     """
     promise = policy.promises[certificate.scope]
-    terms = epoch_of(certificate).terms
+    epoch = epoch_of(certificate)
+    terms = epoch.terms
     is_target_same = certificate.target_error == promise.target_error
-    delta = delta_of(policy, certificate.scope)
+    delta = delta_of(policy, certificate.scope, restarts=epoch.restarts)
     if is_target_same and (terms is None or terms.delta == delta) and certificate.confidence == promise.confidence:
         return False
     is_looser = promise.target_error >= certificate.target_error and (terms is None or delta >= terms.delta)
     carried = certificate.threshold if is_looser and certificate.state == State.CERTIFIED else None
-    follows: dict[str, Any] = {"is_same": is_target_same, "carried": carried, "expires_at": None}
-    if carried is not None and certificate.expires_at is not None:
+    follows: dict[str, Any] = {**BY_HAND, "is_same": is_target_same, "carried": carried, "expires_at": None}
+    # The same labels at another confidence prove nothing for longer than they did.
+    if (carried is not None or is_target_same) and certificate.expires_at is not None:
         follows["expires_at"] = certificate.expires_at.isoformat()
     _void(certificate, PROMISE_CHANGED, at=at, by=by, follows=follows)
     return True
+
+
+def _void_if_other(certificate: Certificate, policy: Policy, *, at: datetime) -> bool:
+    """Void what is about other cases, or another promise, than those in force."""
+    if reached(certificate.model_version).generation != epoch_of(certificate).reached_in:
+        _void(certificate, TIERS_CHANGED, at=at, by=SYSTEM, follows=BY_HAND)
+        return True
+    return void_if_changed(certificate, policy, at=at)
 
 
 def _record(type_: str, certificate: Certificate, *, by: Actor) -> None:

@@ -8,11 +8,14 @@ from django.db import IntegrityError, transaction
 from reviewapp.domain.errors import Conflict, Invalid
 from reviewapp.gating import history_files, wording
 from reviewapp.gating.actions import certificates, ladders
+from reviewapp.gating.epochs import delta_of
 from reviewapp.gating.history_files import Columns, Row
 from reviewapp.gating.models import Certificate, LabelledHistory
 from reviewapp.gating.proof import MIN_SCORES
+from reviewapp.registry.actions.policies import active_policy
 from reviewapp.registry.actors import Actor, check_role
 from reviewapp.registry.models import ModelVersion, Role
+from reviewapp.registry.policies import read_body
 from reviewapp.registry.trail import happened, lock
 
 Drawn = LabelledHistory.Drawn
@@ -68,14 +71,22 @@ def told(history: LabelledHistory) -> str:
     """What a history is good for, in a sentence."""
     if history.drawn == Drawn.OTHERWISE:
         return f"{wording.count(history.num_rows, 'row')}, picked in another way than at random: shown, and no proof."
-    few = {
-        answer: number
-        for answer in history.stream.classes
-        if (number := sum(predicted == answer for predicted, _, _ in history.rows)) < MIN_SCORES
+    told = f"{wording.count(history.num_rows, 'row')} for the first exam."
+    lacking = "; ".join(
+        f"“{answer}” has {number:,} of {needed:,} rows" for answer, (number, needed) in _few(history).items()
+    )
+    return f"{told} Too few to draw up thresholds from before more cases are scored: {lacking}." if lacking else told
+
+
+def _few(history: LabelledHistory) -> dict[str, tuple[int, int]]:
+    """The classes that a history has too few rows of to be examined at once: how many, and how many are needed."""
+    active = active_policy(history.stream)
+    policy = read_body(active.body if active else {})
+    needed = dict.fromkeys(history.stream.classes, MIN_SCORES) | {
+        answer: ladders.rows_needed(promise, delta_of(policy, answer)) for answer, promise in policy.promises.items()
     }
-    lacking = "; ".join(f"“{answer}” has {number:,}" for answer, number in few.items())
-    told = f"{wording.count(history.num_rows, 'row')} for the first exam"
-    return f"{told}. Thresholds are drawn up from {MIN_SCORES:,} cases of a class: {lacking}." if few else f"{told}."
+    rows = {answer: len(ladders.rows_of(history, answer)) for answer in needed}
+    return {answer: (rows[answer], needed[answer]) for answer in needed if rows[answer] < needed[answer]}
 
 
 def _check(upload: Upload) -> None:
@@ -87,7 +98,8 @@ def _check(upload: Upload) -> None:
         )
     if not upload.declaration.strip():
         raise Invalid(
-            "Declare how the history was drawn, in words: from which period, and that the model did not learn from it.",
+            "Declare how the history was drawn, in words: from which period, that the model did not learn from it, "
+            "and that the promise was not chosen by it.",
             code="declaration_missing",
             errors=[{"field": "declaration", "code": "declaration_missing", "message": "say how it was drawn"}],
         )
@@ -114,7 +126,7 @@ def _make_room(version: ModelVersion, *, begin_anew: bool, by: Actor) -> None:
             labels=labels,
         )
     for one in begun:
-        certificates.void(certificate=one, reason=BEGUN_ANEW, by=by)
+        certificates.void(certificate=one, reason=BEGUN_ANEW, by=by, follows=certificates.BY_HAND)
 
 
 def _record(history: LabelledHistory, rows: list[Row], by: Actor) -> None:

@@ -10,6 +10,9 @@ from reviewapp.gating.epochs import Epoch
 from reviewapp.gating.models import Certificate, LabelledHistory
 from reviewapp.registry.models import ModelVersion
 
+# Of δ, what a first exam may spend; live looks have the rest.
+EXAM_SHARE = 0.5
+
 
 @dataclass(frozen=True, slots=True)
 class Served:
@@ -26,16 +29,21 @@ def draw(
     history = history_for(version, answer, epoch)
     rows = rows_of(history, answer) if history else []
     scores = [*served.scores, *(confidence for confidence, _ in rows)]
-    if len(scores) < proof.MIN_SCORES:
+    if len(scores) < proof.MIN_SCORES and len(rows) < rows_needed(promise, delta):
         return epoch
     terms = proof.plan(
         scores,
         expected_labels=served.labels_per_day * days,
         target_error=promise.target_error,
         delta=delta,
-        live_share=0.5 if history else 1.0,
+        live_share=1 - EXAM_SHARE if history else 1.0,
     )
     return replace(epoch, terms=terms, exam=taken(terms, history, rows) if history else None)
+
+
+def rows_needed(promise: Promise, delta: float) -> int:
+    """The rows of a class that a labelled history needs to be its exam at once, before more cases are scored."""
+    return proof.scores_needed(target_error=promise.target_error, exam_delta=delta * EXAM_SHARE)
 
 
 def history_for(version: ModelVersion, answer: str, epoch: Epoch) -> LabelledHistory | None:
@@ -67,14 +75,17 @@ def rows_of(history: LabelledHistory, answer: str) -> list[tuple[float, bool]]:
     return [(confidence, is_wrong) for predicted, confidence, is_wrong in history.rows if predicted == answer]
 
 
-def taken(terms: proof.Terms, history: LabelledHistory, rows: Sequence[tuple[float, bool]]) -> dict[str, Any]:
-    """The exam of one class, with all that is needed to take it again."""
-    walked, counts = proof.examine(terms, rows)
+def taken(
+    terms: proof.Terms, history: LabelledHistory, rows: Sequence[tuple[float, bool]], *, starts: Sequence[int] = ()
+) -> dict[str, Any]:
+    """The exam of one class, with all that is needed to take it again, at another confidence by the same `starts`."""
+    walked, counts = proof.examine(terms, rows, starts=starts)
     delta = terms.delta - terms.live_delta
     return {
         "history": str(history.pk),
         "digest": bytes(history.digest).hex(),
         "delta": delta,
+        "starts": list(starts or proof.exam_starts(terms, counts)),
         "rows": len(rows),
         "threshold": None if walked.index is None else terms.ladder[walked.index],
         "rungs": [

@@ -53,7 +53,7 @@ _COLUMNS = (
 )
 _CHANGED = ", ".join(f"{column} = excluded.{column}" for column in _COLUMNS[2:])
 # A label stays what it was: only a reading that was overdue is replaced, by the answer that came after all. The time
-# of the event is taken while the row is locked, so that the events of one entry are in order.
+# of the events is taken once the last of the rows is locked, so that the events of each entry are in order.
 _RECORD = f"""
 INSERT INTO gating_ledgerentry AS e ({", ".join(_COLUMNS)}) VALUES {{rows}}
 ON CONFLICT (model_version_id, case_id) DO UPDATE SET {_CHANGED}, recorded_at = now()
@@ -78,7 +78,7 @@ def record(*, stream: Stream, entries: Sequence[Entry], by: Actor) -> int:
             kept = {row[:2]: row[2] for row in cursor.fetchall()}
         changed = [entry for entry in some if (entry.model_version_id, entry.case_id) in kept]
         if changed:
-            _tell(stream, RECORDED, [_told(entry) for entry in changed], by=by, at=next(iter(kept.values())))
+            _tell(stream, RECORDED, [_told(entry) for entry in changed], by=by, at=max(kept.values()))
         recorded += len(changed)
     return recorded
 
@@ -98,7 +98,7 @@ def withdraw(*, stream: Stream, case_ids: Iterable[UUID], why: str, by: Actor, o
         gone = cursor.fetchall()
     if gone:
         told = [{"model_version": str(version), "case": str(case), "reason": why} for version, case, _ in gone]
-        _tell(stream, WITHDRAWN, told, by=by, at=gone[0][2])
+        _tell(stream, WITHDRAWN, told, by=by, at=max(at for _, _, at in gone))
     return len(gone)
 
 

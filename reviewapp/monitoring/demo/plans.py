@@ -11,6 +11,14 @@ DIGITS = tuple(str(digit) for digit in range(10))
 
 
 @dataclass(frozen=True)
+class Proposal:
+    """A change of policy that waits for its second person; `changes` go over the body in force."""
+
+    changes: Mapping[str, Any]
+    note: str
+
+
+@dataclass(frozen=True)
 class Plan:
     """A stream to open. `display` is drawn from the columns of its model."""
 
@@ -25,6 +33,7 @@ class Plan:
     policy: Mapping[str, Any]
     policy_note: str
     display: Callable[[Sequence[Any]], dict[str, Any]]
+    proposal: Proposal | None = None
 
 
 def _pictures(_: Sequence[Any]) -> dict[str, Any]:
@@ -62,16 +71,14 @@ TUMOUR_TRIAGE = Plan(
         "malignant; small, even ones for benign. When in doubt, answer malignant: a missed tumour costs more "
         "than a second examination."
     ),
-    # A malignant tumour called benign is the dear mistake, so “benign” has to be surer. Nothing is proven of a new
-    # stream: the thresholds are set by hand, and the audits that people give count towards the promise beside them.
+    # No threshold is set by hand: what acts alone has earned it. A stricter promise is more than an exam of 220 rows
+    # can show. At most a quarter is audited, or a first day, with no volume to reckon with, would be audited wholly.
     policy={
-        "thresholds": {"benign": 0.97, "malignant": 0.95},
-        "promises": {name: {"target_error": 0.05, "confidence": 0.95} for name in ("benign", "malignant")},
-        "audit_rates": {"benign": 0.1, "malignant": 0.05},
-        "never_automate": [],
+        "promises": {name: {"target_error": 0.08, "confidence": 0.95} for name in ("benign", "malignant")},
+        "audit": {"ceiling": 0.25},
         "novelty_floor": 0.01,
     },
-    policy_note="Benign needs more confidence than malignant and is audited twice as often; audits check the promise.",
+    policy_note="At most 8 % of the automatic answers wrong, as much as a first exam on 220 tumours can show.",
     display=_facts,
 )
 DIGIT_READING = Plan(
@@ -95,5 +102,9 @@ DIGIT_READING = Plan(
     },
     policy_note="One threshold for every digit; every twentieth automatic reading is audited blind.",
     display=_pictures,
+    proposal=Proposal(
+        changes={"thresholds": dict.fromkeys(DIGITS, 0.9)},
+        note="Audits found hardly an error: let readings act alone from 90 % on.",
+    ),
 )
 PLANS = (TUMOUR_TRIAGE, DIGIT_READING)

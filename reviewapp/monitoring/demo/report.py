@@ -1,26 +1,34 @@
 """What became of the demo's cases, counted in the database."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from reviewapp.cases.models import Case, Decision, Review
+from reviewapp.gating.models import Certificate
 from reviewapp.monitoring.demo.people import Person
 from reviewapp.registry.models import Stream
 
-HEADINGS = ("stream", "sent", "auto", "review", "audit", "auto accuracy")
-NOTE = "review: still open, audits among them. auto accuracy: automatic decisions that equal the true label."
+HEADINGS = ("stream", "sent", "auto", "review", "audit", "auto accuracy", "certified")
+NOTE = (
+    "review: still open, audits among them. auto accuracy: automatic decisions that equal the true label. "
+    "certified: of the classes with a promise."
+)
 
 
 @dataclass(frozen=True)
 class Tally:
-    """`review` counts open reviews; `auto_accuracy` is the share of automatic decisions that are right."""
+    """`review` counts open reviews; `auto_accuracy` is the share of automatic decisions that are right.
+
+    certificates: class → state, of the classes that the policy promises something of.
+    """
 
     sent: int
     auto: int
     review: int
     audit: int
     auto_accuracy: float | None
+    certificates: Mapping[str, str] = field(default_factory=dict)
 
 
 def count(stream: Stream, truth: Mapping[str, str]) -> Tally:
@@ -39,6 +47,11 @@ def count(stream: Stream, truth: Mapping[str, str]) -> Tally:
         review=reviews.open().count(),
         audit=reviews.filter(kind=Review.Kind.AUDIT, round=1).count(),
         auto_accuracy=round(right / len(automatic), 4) if automatic else None,
+        certificates=dict(
+            Certificate.objects.filter(stream=stream, voided_at__isnull=True)
+            .order_by("scope")
+            .values_list("scope", "state")
+        ),
     )
 
 
@@ -54,7 +67,10 @@ def table(tallies: Mapping[str, Tally]) -> str:
 
 def _row(slug: str, tally: Tally) -> tuple[str, ...]:
     accuracy = "–" if tally.auto_accuracy is None else f"{tally.auto_accuracy:.1%}"
-    return (slug, str(tally.sent), str(tally.auto), str(tally.review), str(tally.audit), accuracy)
+    promised = tally.certificates.values()
+    certified = f"{sum(state == Certificate.State.CERTIFIED for state in promised)} of {len(promised)}"
+    counts = (str(tally.sent), str(tally.auto), str(tally.review), str(tally.audit))
+    return (slug, *counts, accuracy, certified if promised else "–")
 
 
 def sign_in(url: str, people: Mapping[str, Person], key: str) -> str:

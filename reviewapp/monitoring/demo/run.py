@@ -10,7 +10,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from reviewapp import inference_client
 from reviewapp.cases.models import Case, Explanation, Review
 from reviewapp.domain.states import CaseState
-from reviewapp.monitoring.demo import people, reading, report, streams
+from reviewapp.monitoring.demo import exam, people, proposal, reading, report, streams
 from reviewapp.monitoring.demo.keepsakes import Keepsakes
 from reviewapp.monitoring.demo.plans import PLANS, Plan
 from reviewapp.monitoring.demo.progress import bar, wait_until_done
@@ -35,6 +35,7 @@ class Done:
 class _Show:
     """One stream with the rows to send."""
 
+    plan: Plan
     stream: Stream
     rows: "DemoRows"
     truth: Mapping[str, str] = field(repr=False)
@@ -43,9 +44,10 @@ class _Show:
 def run(url: str, *, say: Callable[[str], None]) -> Done:
     """Fill the installation at `url`.
 
-    1. People, streams, models and policies, through the same actions as in the browser.
-    2. The rows that no model has seen, through the REST API.
+    1. People, streams, models, policies and a first exam, through the same actions as in the browser.
+    2. Rows that no model has seen, through the REST API.
     3. Once the workers have scored and explained them, a part of the answers that people give.
+    4. A change of policy with its back-test.
     """
     kept = Keepsakes.of_installation()
     Upstream(url, "").check_ready()
@@ -57,6 +59,8 @@ def run(url: str, *, say: Callable[[str], None]) -> Done:
     _wait(shows)
     for show in shows:
         reading.read_part(show.stream, truth=show.truth, readers=[cast[name] for name in READERS])
+        exam.look(show.stream)
+        proposal.ensure(show.plan, show.stream, by=cast["policy_owner"])
     return Done(cast, key, {show.stream.slug: report.count(show.stream, show.truth) for show in shows})
 
 
@@ -66,8 +70,9 @@ def _open(plan: Plan, cast: Mapping[str, people.Person], say: Callable[[str], No
         return inference_client.demo_bundle(plan.slug).files
 
     stream = streams.ensure(plan, team=default_team(), people=cast, train=train)
+    exam.ensure(stream, by=cast["model_owner"])
     rows = inference_client.demo_rows(plan.slug)
-    return _Show(stream, rows, dict(zip(rows.ids, rows.labels, strict=True)))
+    return _Show(plan, stream, rows, dict(zip(rows.ids, rows.labels, strict=True)))
 
 
 def _send(shows: list[_Show], upstream: Upstream) -> None:

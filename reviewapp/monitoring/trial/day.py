@@ -8,6 +8,7 @@ from uuid import UUID
 
 from reviewapp.cases.actions import audit_rates, certifying, evidence, intake, overdue, scoring
 from reviewapp.cases.models import Prediction, Review
+from reviewapp.domain.errors import Conflict
 from reviewapp.gating.actions import breakers, certificates
 from reviewapp.gating.models import AuditRate, Breaker
 from reviewapp.monitoring.trial import truth
@@ -114,6 +115,9 @@ def _ruled(deployment: Deployment, number: int, ids: Sequence[UUID], known: Mapp
             shift=shift,
         )
         found[case_id] = Ruled(predicted, confidence, coin, str(route), answer)
+    if len(found) < len(ids):
+        message = f"{len(ids) - len(found):,} of {len(ids):,} cases could not be scored; what is logged above says why."
+        raise Conflict(message, code="not_scored")
     return found
 
 

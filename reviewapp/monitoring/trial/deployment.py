@@ -22,6 +22,7 @@ from reviewapp.registry.models import Membership, ModelVersion, Role, Stream
 
 if TYPE_CHECKING:
     from inference.training.parts import Later
+    from inference.training.run import Trained
 
 TEAM = "trial"
 # An audit that contradicts is read by a second person, and by a third who settles it.
@@ -55,7 +56,8 @@ def open_stream(plan: Plan, *, scratch: Path, say: Callable[[str], None]) -> Dep
     team, _ = Team.objects.get_or_create(slug=TEAM, defaults={"name": "Trial"})
     training.check_new_stream(team=team, slug=plan.stream)
     early, later = inference_client.divide(plan.data, scratch, target=plan.target, time=plan.time, share=plan.early)
-    trained = inference_client.train(early, say=say, **plan.training)
+    plan.check_columns(later.columns)
+    trained = _trained(plan, early, say)
     streams.create(
         team=team,
         slug=plan.stream,
@@ -80,6 +82,14 @@ def open_stream(plan: Plan, *, scratch: Path, say: Callable[[str], None]) -> Dep
         trained_on=int(trained.manifest.lineage["rows"]),
         refused=refused,
     )
+
+
+def _trained(plan: Plan, early: Path, say: Callable[[str], None]) -> "Trained":
+    try:
+        return inference_client.train(early, say=say, **plan.training)
+    except inference_client.TrainingRefused as refusal:
+        said = f"The first {plan.early:.4g} of the rows train (--early), and among these: {refusal}"
+        raise Invalid(said, code="training_refused") from refusal
 
 
 def _arriving(later: "Later", stream: Stream, version: ModelVersion) -> tuple[list[Arriving], int]:

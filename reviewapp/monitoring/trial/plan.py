@@ -1,6 +1,6 @@
 """What a trial is asked to do."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,6 +60,8 @@ class Plan:
             raise Invalid(f"--early is {self.early:g}; the share of the rows that train, such as 0.4.", code="early")
         if self.cases < 0:
             raise Invalid(f"--cases is {self.cases}; how many rows arrive, or 0 for all.", code="cases")
+        if self.target in self.exclude:
+            raise Invalid(f"--exclude names `{self.target}`, which is --target; leave it out.", code="exclude")
         if self.shift is not None and not 1 <= self.shift.day <= self.days:
             raise Invalid(f"--shift-day is {self.shift.day}; the trial has days 1 to {self.days}.", code="shift_day")
         if self.shift is not None and not self.shift.factor >= 1:
@@ -67,3 +69,13 @@ class Plan:
                 f"--shift-factor is {self.shift.factor:g}; errors become at least as many, so 1 or more.",
                 code="shift_factor",
             )
+
+    def check_columns(self, there: Collection[str]) -> None:
+        """Raises Invalid where an option names a column that the data has not."""
+        named = [("--id", self.id)] if self.id else []
+        named += [("--exclude", name) for name in self.exclude] + [("--text", name) for name in self.text]
+        for option, name in named:
+            if name not in there:
+                known = ", ".join(f"`{one}`" for one in there)
+                message = f"{self.data.name} has no column `{name}`, which {option} names; it has {known}."
+                raise Invalid(message, code="column_unknown")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 State = Bundle.State
 MAX_REFUSAL = 2000
-MAX_NAME = 120
+MAX_NAME = versions.MAX_NAME
 
 
 def register(*, stream: Stream, files: Mapping[str, bytes], by: Actor, name: str = "") -> ModelVersion:

@@ -47,6 +47,8 @@ def edit(*, policy: PolicyVersion, body: dict[str, Any], by: Actor, note: str | 
     """Change a draft. Raises Conflict once it is proposed: make a new draft instead, or have it sent back."""
     check_role(by, policy.stream, Role.POLICY_OWNER)
     check_body(body, policy.stream)
+    # What is proposed must be the body whose back-test was found.
+    lock(policy.stream)
     changes: dict[str, Any] = {"body": body} if note is None else {"body": body, "note": note}
     if not PolicyVersion.objects.filter(pk=policy.pk, state=State.DRAFT).update(**changes):
         raise Conflict(f"{policy} is no draft any more; make a new one.", code="policy_read_only")

@@ -46,7 +46,7 @@ def check_new_stream(*, team: Team, slug: str, classes: Sequence[str] = ("a", "b
         stream.full_clean()
     except ValidationError as error:
         message = " ".join(error.messages)
-        raise Invalid(f"“{slug}” cannot be the slug of a stream: {message}", code="stream_invalid") from error
+        raise Invalid(f"The stream “{slug}” cannot be opened: {message}", code="stream_invalid") from error
     return stream
 
 

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import transaction
 
 from reviewapp import inference_client
+from reviewapp.domain.errors import Invalid
 from reviewapp.registry import fit
 from reviewapp.registry.actions import rollouts
 from reviewapp.registry.actions.streams import next_number, revise
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from inference.bundle import Manifest
 
 CHUNK_BYTES = 4_000_000
+MAX_NAME = 120
 
 
 def register_bundle(*, stream: Stream, files: Mapping[str, bytes], by: Actor, name: str = "") -> ModelVersion:
@@ -78,9 +80,21 @@ def registered(version: ModelVersion, manifest: "Manifest", *, by: Actor) -> Non
 
 @transaction.atomic
 def register_external(*, stream: Stream, name: str, by: Actor) -> ModelVersion:
-    """A model that upstream runs: it is gated and audited, but can be neither replayed nor explained here."""
+    """A model that upstream runs: it is gated and audited, but can be neither replayed nor explained here.
+
+    Cases quote it by its name, so the same name again answers the version it already is. Raises Invalid for a name
+    that is empty, too long or not printable.
+    """
     check_role(by, stream, Role.MODEL_OWNER)
+    name = name.strip()
+    if not 0 < len(name) <= MAX_NAME or not name.isprintable():
+        message = f"An external model needs a name of 1 to {MAX_NAME} printable characters, by which cases quote it."
+        entry = {"field": "name", "code": "name_invalid", "message": message}
+        raise Invalid(message, code="name_invalid", errors=[entry])
     lock(stream)
+    existing = stream.model_versions.filter(kind=ModelVersion.Kind.EXTERNAL, name=name).first()
+    if existing is not None:
+        return existing
     version = ModelVersion.objects.create(
         stream=stream,
         number=next_number(stream.model_versions),

@@ -6,10 +6,9 @@ from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import UploadedFile
 from django.template.defaultfilters import filesizeformat
 
+from reviewapp.gating.history_files import MAX_BYTES
 from reviewapp.gating.models import LabelledHistory
 from reviewapp.registry.models import ModelVersion
-
-MAX_BYTES = 32 * 1024 * 1024
 
 
 class HistoryForm(forms.Form):
@@ -19,8 +18,8 @@ class HistoryForm(forms.Form):
     file = forms.FileField(
         label="File",
         help_text="CSV with the columns truth, predicted and confidence; or truth and one column of probabilities per "
-        "class, named p_ and the class.",
-        widget=forms.FileInput(attrs={"accept": ".csv,.tsv,.txt"}),
+        "class, named p_ and the class. With a column id no case may come twice. Gzipped or not.",
+        widget=forms.FileInput(attrs={"accept": ".csv,.tsv,.txt,.gz"}),
     )
     drawn = forms.ChoiceField(
         choices=LabelledHistory.Drawn.choices,
@@ -30,7 +29,8 @@ class HistoryForm(forms.Form):
     declaration = forms.CharField(
         max_length=2000,
         label="How it was drawn",
-        help_text="From which period, by whom labelled, and that the model did not learn from it.",
+        help_text="From which period, by whom labelled, and that the model did not learn from it, and that "
+        "the promise was not chosen by it.",
         widget=forms.Textarea(attrs={"rows": 3}),
     )
     begin_anew = forms.BooleanField(

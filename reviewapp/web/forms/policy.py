@@ -78,8 +78,7 @@ class PolicyForm(forms.Form):
     def __init__(self, stream: Stream, *args: Any, body: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.stream = stream
-        self.given = dict(body or {})
-        policy = read_body(self.given)
+        policy = read_body(body or {})
         self._offer_columns(policy)
         self._ask_classes(policy)
         self._ask_rules(policy)
@@ -95,12 +94,6 @@ class PolicyForm(forms.Form):
 
     def rules(self) -> list[dict[str, Any]]:
         return [{"name": self[f"rule_name_{n}"], "when": self[f"rule_when_{n}"]} for n in range(self._num_rules)]
-
-    @property
-    def has_details(self) -> bool:
-        """Whether something beside classes, note and novelty is said, so that it should be seen at once."""
-        usual = {"thresholds", "audit_rates", "never_automate", "novelty_floor", "promises", "is_joint"}
-        return bool(self.given.keys() - usual) or bool(self.errors)
 
     def clean(self) -> dict[str, Any]:
         given = super().clean() or {}
@@ -140,14 +133,17 @@ class PolicyForm(forms.Form):
         kept = {"thresholds", "audit_rates", "never_automate", "novelty_floor"}
         return {key: value for key, value in {**body, **plain}.items() if key in kept or value not in ({}, [], None)}
 
+    def filled_rules(self) -> list[int]:
+        """The rows that hold a rule, in the order in which the body has them."""
+        return [n for n in range(self._num_rules) if self.cleaned_data.get(f"rule_name_{n}")]
+
     def _guardrails(self) -> dict[str, Any]:
         given = self.cleaned_data
-        names = [(given[f"rule_name_{n}"], given[f"rule_when_{n}"]) for n in range(self._num_rules)]
         cap = {"limit": given["cap_limit"], "seconds": given["cap_seconds"]} if given["cap_limit"] else None
         hours = given["stale_hours"]
         return {
             "required_columns": given["required_columns"],
-            "rules": [{"name": name, "when": when} for name, when in names if name],
+            "rules": [{"name": given[f"rule_name_{n}"], "when": given[f"rule_when_{n}"]} for n in self.filled_rules()],
             "cap": cap,
             "stale_after": None if hours is None else round(hours * HOUR, 3),
         }
@@ -245,6 +241,6 @@ def _field_of(form: PolicyForm, path: str) -> str | None:
                 kind = "confidence" if rest == f"{name}.confidence" else _CLASS_FIELDS[key]
                 return f"{kind}_{number}"
         return None
-    if key == "rules":
-        return f"rule_when_{rest.partition('.')[0]}"
+    if key == "rules" and rest:
+        return f"rule_when_{form.filled_rules()[int(rest.partition('.')[0])]}"
     return rest if key == "audit" else key

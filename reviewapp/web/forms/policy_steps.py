@@ -10,7 +10,7 @@ DAYS = 30
 
 
 class ReasonForm(forms.Form):
-    reason = forms.CharField(max_length=500, label="Why", help_text="It stays with the version.")
+    reason = forms.CharField(max_length=500, label="Why", help_text="It stays on record.")
 
 
 class ProposeForm(forms.Form):

@@ -5,7 +5,7 @@ from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import UploadedFile
 from django.template.defaultfilters import filesizeformat
 
-from reviewapp.registry.actions import bundles
+from reviewapp.registry.actions import bundles, versions
 
 MAX_BYTES = 200 * 1024 * 1024
 MAX_MANIFEST = 4 * 1024 * 1024
@@ -48,6 +48,14 @@ class UploadForm(forms.Form):
         """Name and content of each file that was given."""
         given = ((name, self.cleaned_data.get(name)) for name in ("file", "manifest", "sample"))
         return {name: (one.name or "", one.read()) for name, one in given if one}
+
+
+class ExternalForm(forms.Form):
+    """A model that upstream runs."""
+
+    external_name = forms.CharField(
+        max_length=versions.MAX_NAME, label="Name", help_text="What cases quote as prediction.model."
+    )
 
 
 def _at_most(given: "UploadedFile[Any]", limit: int) -> "UploadedFile[Any]":

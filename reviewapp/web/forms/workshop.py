@@ -21,7 +21,7 @@ class WorkshopForm(forms.Form):
     )
     target = PercentField(low=0.01, high=50, label="Target error", help_text="Of 100 automatic decisions, at most.")
     confidence = PercentField(low=50, high=99.99, label="Confidence", help_text="Of 100 such certificates, right.")
-    threshold = PercentField(low=0, high=100, label="Threshold", help_text="Acts alone from this confidence on.")
+    threshold = PercentField(low=0.01, high=100, label="Threshold", help_text="Acts alone from this confidence on.")
 
     def __init__(self, stream: Stream, versions: Sequence[tuple[ModelVersion, str]], *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -45,6 +45,7 @@ class Shown:
     fresh: str
     may_be_asked: bool
     asked_by: str
+    is_own_asking: bool
     may_ask: bool
     may_agree: bool
     may_recall: bool
@@ -93,6 +94,7 @@ def shown(breaker: Breaker, actor: Actor) -> Shown:
         fresh=fresh.sentence if fresh else "",
         may_be_asked=fresh is not None and fresh.is_enough,
         asked_by=ActorNames([asked_by])[asked_by] if asked_by else "",
+        is_own_asking=asked_by == str(actor),
         may_ask=actor.has_role(stream, MAY_ASK),
         may_agree=actor.has_role(stream, MAY_AGREE) and asked_by != str(actor),
         may_recall=actor.has_role(stream, MAY_RECALL),

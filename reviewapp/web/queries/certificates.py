@@ -77,10 +77,9 @@ def shown(certificate: Certificate) -> Shown:
 
 
 def histories(stream: Stream) -> list[tuple[LabelledHistory, str]]:
-    """The labelled histories brought in, without their rows."""
-    found = list(
-        LabelledHistory.objects.filter(stream=stream).defer("rows").select_related("model_version").order_by("-pk")
-    )
+    """The newest labelled histories, without their rows."""
+    brought = LabelledHistory.objects.filter(stream=stream).defer("rows").select_related("model_version")
+    found = list(brought.order_by("-pk")[:SHOWN])
     names = ActorNames([one.created_by for one in found])
     return [(one, names[one.created_by]) for one in found]
 

@@ -1,9 +1,12 @@
 """Memberships, and a person's own work."""
 
+from typing import Any
+
 from django.db.models import Q
 from django.db.models.functions import Now
 
 from reviewapp.cases.models import Review, Verdict
+from reviewapp.cases.reasons import visible_mode
 from reviewapp.registry.actors import Actor
 from reviewapp.registry.models import Membership, Stream
 from reviewapp.web.queries import desk
@@ -23,9 +26,14 @@ def memberships_of(actor: Actor) -> list[Membership]:
 
 
 def claims_of(actor: Actor) -> list[Review]:
-    """The reviews the person holds now, the oldest claim first."""
+    """The reviews the person holds now, the oldest claim first, each with the mode that may be told."""
     held = Review.objects.filter(claimed_by=actor.user, state=Review.State.OPEN, claim_until__gt=Now())
-    return list(held.select_related("case", "stream").annotate(database_now=Now()).order_by("claimed_at", "pk"))
+    found: list[Any] = list(
+        held.select_related("case", "stream").annotate(database_now=Now()).order_by("claimed_at", "pk")
+    )
+    for review in found:
+        review.told_mode = visible_mode(review, is_told=False)
+    return found
 
 
 def recent_verdicts(actor: Actor) -> list[Verdict]:

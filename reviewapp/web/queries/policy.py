@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from django.db.models import Q
 from django.utils import timezone
@@ -152,7 +151,9 @@ def _rates(stream: Stream, primary: ModelVersion | None) -> dict[str, AuditRate]
 
 
 def _breakers(stream: Stream) -> dict[str, list[Breaker]]:
-    found: dict[str, list[Any]] = {}
-    for one in Breaker.objects.filter(stream=stream).order_by("answer", "segment"):
+    """By class its own breaker, and of its segments, which may be many, those that are not closed."""
+    found: dict[str, list[Breaker]] = {}
+    told = Breaker.objects.filter(~Q(state=Breaker.State.CLOSED) | Q(segment=""), stream=stream)
+    for one in told.order_by("answer", "segment"):
         found.setdefault(one.answer, []).append(one)
     return found

@@ -67,10 +67,13 @@ class Shown:
         return self.attached is None
 
 
-def versions_of(stream: Stream) -> list[Listed]:
-    versions = list(stream.policy_versions.select_related("restores").order_by("-number")[:SHOWN])
-    names = _names(versions)
-    return [Listed(one, _steps(one, names), summary(one.body)) for one in versions]
+def versions_of(stream: Stream, *, before: int | None = None) -> tuple[list[Listed], int | None]:
+    """The newest versions, or the newest before a number; and the number before which there are more."""
+    found = stream.policy_versions.select_related("restores").order_by("-number")
+    versions = list((found if before is None else found.filter(number__lt=before))[: SHOWN + 1])
+    shown, names = versions[:SHOWN], _names(versions)
+    more = shown[-1].number if len(versions) > SHOWN else None
+    return [Listed(one, _steps(one, names), summary(one.body)) for one in shown], more
 
 
 def can_roll_back(stream: Stream) -> bool:
@@ -128,11 +131,13 @@ def with_found(body: Mapping[str, Any], found: Mapping[str, str], stream: Stream
 
 
 def summary(body: Mapping[str, Any]) -> str:
-    """Classes under the same rule together: “certified at 2% with 95% confidence: fraud, theft”."""
+    """Classes under the same rule together: “by certificate for at most 2% with 95% confidence: fraud, theft”."""
     policy = read_body(body)
     by_rule: dict[str, list[str]] = {}
     for name in sorted({*policy.thresholds, *policy.promises, *policy.never_automate}):
-        by_rule.setdefault(rule_of(policy, name), []).append(name)
+        is_by_hand = name in policy.thresholds and name not in policy.never_automate
+        rule = f"{rule_of(policy, name)}, uncertified" if is_by_hand else rule_of(policy, name)
+        by_rule.setdefault(rule, []).append(name)
     parts = [f"{rule}: {', '.join(names)}" for rule, names in by_rule.items()]
     return " · ".join(parts) or "no promise and no threshold: people decide everything"
 
@@ -175,9 +180,15 @@ def _attached(version: PolicyVersion, tests: Sequence[BackTest]) -> BackTest | N
 
 def _beside_classes(changes: Sequence[Change]) -> list[tuple[str, str]]:
     """What a version says beside its classes, which have a table of their own: what it is about, and what it says."""
-    kept = [change.sentence for change in changes if not change.field.startswith(("classes.", "audit_rates."))]
-    parted = [sentence.removesuffix(".").partition(": ") for sentence in kept]
-    return [(about, told.partition(" → ")[2]) for about, _, told in parted]
+    return [_said(change) for change in changes if not change.field.startswith(("classes.", "audit_rates."))]
+
+
+def _said(change: Change) -> tuple[str, str]:
+    if change.field.startswith("rules."):
+        # Names and conditions of rules are free text.
+        return f"Rule “{change.field.removeprefix('rules.')}”", str(change.after)
+    about, _, told = change.sentence.removesuffix(".").partition(": ")
+    return about, told.partition(" → ")[2]
 
 
 def _number(text: str | None) -> float | None:

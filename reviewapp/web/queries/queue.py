@@ -1,4 +1,4 @@
-"""A stream's queue: what waits, in the order it is taken. Nothing here depends on what a model said."""
+"""A stream's queue: what waits, in the order it is taken. Only the kinds of reviews depend on what a model said."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,6 +8,7 @@ from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 
 from reviewapp.cases.models import Review
+from reviewapp.cases.reasons import visible_mode
 from reviewapp.registry.models import Stream
 from reviewapp.web.queries.counting import CAP
 
@@ -20,6 +21,14 @@ SELECT kind, count(*) FROM (
   ORDER BY priority DESC, due_at, id LIMIT %s
 ) waiting GROUP BY kind
 """
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A review with the mode that the reader of the list may know."""
+
+    review: Review
+    mode: str
 
 
 @dataclass(frozen=True)
@@ -40,21 +49,25 @@ def counts_by_kind(stream: Stream) -> list[KindCount]:
     ]
 
 
-def next_reviews(stream: Stream, kind: str = "") -> list[Review]:
+def next_reviews(stream: Stream, kind: str = "", *, shows_kind: bool) -> list[Listed]:
     """The reviews that will be given out next."""
     waiting = _with_time(stream.reviews.filter(state=Review.State.OPEN, claimed_by__isnull=True))
     if kind:
         waiting = waiting.filter(kind=kind)
-    return list(waiting.order_by(F("priority").desc(), "due_at", "pk")[:SHOWN])
+    return _listed(waiting.order_by(F("priority").desc(), "due_at", "pk")[:SHOWN], shows_kind=shows_kind)
 
 
-def in_progress(stream: Stream) -> list[Review]:
+def in_progress(stream: Stream, *, shows_kind: bool) -> list[Listed]:
     """The reviews people are working on."""
     claimed = stream.reviews.filter(
         state=Review.State.OPEN, claimed_by__isnull=False, claim_until__gt=Now()
     ).select_related("claimed_by")
-    return list(_with_time(claimed).order_by("claimed_at", "pk")[:IN_PROGRESS])
+    return _listed(_with_time(claimed).order_by("claimed_at", "pk")[:IN_PROGRESS], shows_kind=shows_kind)
+
+
+def _listed(reviews: QuerySet[Review], *, shows_kind: bool) -> list[Listed]:
+    return [Listed(review, visible_mode(review, is_told=shows_kind)) for review in reviews]
 
 
 def _with_time(reviews: Any) -> QuerySet[Review]:
-    return reviews.select_related("case").defer("reasons", "case__fingerprint").annotate(database_now=Now())
+    return reviews.select_related("case", "stream").defer("reasons", "case__fingerprint").annotate(database_now=Now())

@@ -9,7 +9,6 @@ from django.db import connection
 
 from reviewapp.domain.policy import Policy
 from reviewapp.gating.models import Certificate, LedgerEntry
-from reviewapp.registry.actions import versions
 from reviewapp.registry.models import ModelVersion, RolloutMember, Stream
 
 if TYPE_CHECKING:
@@ -45,8 +44,12 @@ FROM said GROUP BY class
 _MINUTES = """
 SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds) / 60, count(*) FROM (
     SELECT sum(v.seconds) AS seconds FROM (
-        SELECT id FROM cases_review WHERE stream_id = %(stream)s AND state = 'done' ORDER BY id DESC LIMIT %(timed)s
-    ) r JOIN cases_verdict v ON v.review_id = r.id AND v.status = 'counted' GROUP BY r.id
+        SELECT id, case_id FROM cases_review WHERE stream_id = %(stream)s AND state = 'done'
+        ORDER BY id DESC LIMIT %(timed)s
+    ) r JOIN cases_verdict v ON v.review_id = r.id AND v.status = 'counted'
+    -- What a program answers for a demonstration takes no person's time.
+    WHERE NOT EXISTS (SELECT 1 FROM cases_label l WHERE l.case_id = r.case_id AND l.source = 'demo')
+    GROUP BY r.id
 ) timed
 """
 DAY = 86_400.0
@@ -68,10 +71,6 @@ def versions_with_role(stream: Stream) -> list[tuple[ModelVersion, str]]:
     members = RolloutMember.objects.filter(rollout=stream.live_rollout_id).select_related("model_version")
     found = sorted(members, key=lambda member: (order.index(member.role), member.model_version.number))
     return [(member.model_version, member.role) for member in found]
-
-
-def primary_of(stream: Stream) -> ModelVersion | None:
-    return versions.primary_of(stream)
 
 
 def traffic_of(stream: Stream, version: ModelVersion, answer: str, policy: Policy) -> "Traffic":

@@ -5,6 +5,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from reviewapp.cases.actions import recalls
 from reviewapp.domain.errors import Conflict
+from reviewapp.gating import wording
 from reviewapp.gating.models import Breaker
 from reviewapp.web.access import actor_of, stream_of
 from reviewapp.web.errors import explain
@@ -50,7 +51,8 @@ def confirm(request: HttpRequest, slug: str, breaker_id: int) -> HttpResponse:
 
     found = queries.found(stream_of(request, slug), breaker_id)
     rearming.confirm(breaker=found, by=actor_of(request))
-    messages.success(request, f"The breaker of {found.answer} is armed; the class may act from the next batch on.")
+    watched = wording.watched(found.answer, found.segment)
+    messages.success(request, f"The breaker of {watched} is armed; it may act from the next batch on.")
     return redirect("breaker", slug, breaker_id)
 
 

@@ -20,12 +20,13 @@ from reviewapp.web.queries import policy_versions as queries
 @require_safe
 def versions(request: HttpRequest, slug: str) -> HttpResponse:
     """Every version with who, when and why, the newest first."""
-    stream = stream_of(request, slug)
-    found = queries.versions_of(stream)
+    stream, before = stream_of(request, slug), request.GET.get("before", "")
+    found, more = queries.versions_of(stream, before=int(before) if before.isdecimal() and len(before) < 10 else None)
     context = {
         "stream": stream,
         "section": "versions",
         "versions": found,
+        "older_url": f"?before={more}" if more else "",
         "may_edit": can_edit(request, stream),
         "may_roll_back": can_edit(request, stream) and queries.can_roll_back(stream),
     }

@@ -27,9 +27,9 @@ def queue(request: HttpRequest, slug: str) -> HttpResponse:
         "kind": kind,
         "shows_kind": shows_kind,
         "figures": streams.figures_of(stream, actor),
-        "kinds": queries.counts_by_kind(stream),
-        "reviews": queries.next_reviews(stream, kind),
-        "in_progress": queries.in_progress(stream),
+        "kinds": queries.counts_by_kind(stream) if shows_kind else [],
+        "reviews": queries.next_reviews(stream, kind, shows_kind=shows_kind),
+        "in_progress": queries.in_progress(stream, shows_kind=shows_kind),
         "can_review": permissions.can_review(actor, stream),
         "saved": desk.just_saved(actor, request.GET.get("saved", "")),
     }

@@ -7,12 +7,12 @@ from django.views.decorators.http import require_POST, require_safe
 
 from reviewapp.cases.actions import checking
 from reviewapp.domain.errors import Conflict, Invalid
-from reviewapp.registry.actions import bundles
+from reviewapp.registry.actions import bundles, versions
 from reviewapp.registry.actors import check_role
 from reviewapp.registry.models import Bundle, Role, Stream
 from reviewapp.web.access import actor_of, stream_of
 from reviewapp.web.errors import explain
-from reviewapp.web.forms.upload import UploadForm
+from reviewapp.web.forms.upload import ExternalForm, UploadForm
 from reviewapp.web.queries import uploads as queries
 
 
@@ -43,10 +43,29 @@ def upload(request: HttpRequest, slug: str) -> HttpResponse:
     return redirect("models", slug)
 
 
-def _page(request: HttpRequest, stream: Stream, form: UploadForm, *, status: int = 200) -> HttpResponse:
+@require_POST
+def external(request: HttpRequest, slug: str) -> HttpResponse:
+    stream, actor = stream_of(request, slug), actor_of(request)
+    check_role(actor, stream, Role.MODEL_OWNER)
+    form = ExternalForm(request.POST)
+    if not form.is_valid():
+        return _page(request, stream, UploadForm(), external=form, status=422)
+    try:
+        version = versions.register_external(stream=stream, name=form.cleaned_data["external_name"], by=actor)
+    except Invalid as refusal:
+        explain(form, refusal)
+        return _page(request, stream, UploadForm(), external=form, status=422)
+    messages.success(request, f"{version.name} is model {version.number}; it serves once you roll it out.")
+    return redirect("models", slug)
+
+
+def _page(
+    request: HttpRequest, stream: Stream, form: UploadForm, *, external: ExternalForm | None = None, status: int = 200
+) -> HttpResponse:
     context = {
         "stream": stream,
         "form": form,
+        "external_form": external or ExternalForm(),
         "checks": queries.checks_of(stream),
         "is_waiting": queries.is_waiting(stream),
         "may_upload": actor_of(request).has_role(stream, (Role.MODEL_OWNER,)),

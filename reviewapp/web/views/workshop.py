@@ -24,13 +24,15 @@ def workshop(request: HttpRequest, slug: str) -> HttpResponse:
     if not is_sound and request.headers.get("HX-Target") == "estimate":
         return render(request, "policy/workshop_form.html#errors", {"form": form}, status=422)
     asked = asked_of(form.cleaned_data if is_sound else _fallback(stream, versions, shop.defaults()))
+    estimate = shop.estimate(asked)
     context = {
         "stream": stream,
         "section": "workshop",
         "shop": shop,
         "form": form,
         "asked": asked,
-        "estimate": shop.estimate(asked),
+        "estimate": estimate,
+        "exam": shop.proving_exam(estimate.threshold),
         "promise": shop.share_of_delta(asked.promise),
         "is_new_target": shop.is_new_target(asked),
     }
