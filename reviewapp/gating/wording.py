@@ -34,6 +34,14 @@ def promise(target_error: float, confidence: float) -> str:
     return f"At most {share(target_error)} of the automatic decisions wrong, with {share(confidence)} confidence."
 
 
+def begun_anew(restarts: int, delta: float) -> str:
+    """Why an attempt is judged more strictly than the promise says; empty for the first one."""
+    if not restarts:
+        return ""
+    before = "the attempt before was" if restarts == 1 else f"{restarts:,} attempts before were"
+    return f"Judged at {100 * (1 - delta):.4g} % confidence, because {before} ended by hand."
+
+
 def standing(state: str, evidence: Mapping[str, Any]) -> str:
     """The counts behind a certificate, what they rule out, and what is missing."""
     broken = evidence.get("violated")

@@ -19,6 +19,7 @@ from reviewapp.gating.models import Certificate, LedgerEntry
 from reviewapp.registry.actors import SYSTEM
 from reviewapp.registry.models import ModelVersion, PolicyVersion, Stream
 from reviewapp.registry.policies import read_body
+from reviewapp.web.queries.certificates import shown
 from tests.factories import bundles, evidence, locks, policies, streams
 
 SCORES = [0.5 + number / 1000 for number in range(500)]
@@ -387,6 +388,7 @@ class TestBeginningAnew:
         judged = look(version, promise(version.stream, novelty_floor=1e-9))
 
         assert (self.share_of_delta(judged), judged.evidence["restarts"]) == (pytest.approx(1 / 4), 1)
+        assert shown(judged).begun_anew == "Judged at 98.75 % confidence, because the attempt before was ended by hand."
 
     def test_what_was_changed_before_any_label_costs_nothing(self, version: ModelVersion) -> None:
         look(version, promise(version.stream))

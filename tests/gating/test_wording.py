@@ -79,3 +79,15 @@ def test_the_evidence_of_a_breaker(state: str, words: str) -> None:
     assert told.startswith("2 of 50 audits wrong, 2 % promised")
     assert words in told
     assert wording.breaker("closed", {}) == "No automatic decision was audited since it was armed."
+
+
+@pytest.mark.parametrize(
+    ("restarts", "words"),
+    [
+        (0, ""),
+        (1, "Judged at 98.75 % confidence, because the attempt before was ended by hand."),
+        (3, "Judged at 98.75 % confidence, because 3 attempts before were ended by hand."),
+    ],
+)
+def test_an_attempt_after_others_says_why_it_needs_more(restarts: int, words: str) -> None:
+    assert wording.begun_anew(restarts, 0.0125) == words

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from reviewapp.gating import wording
+from reviewapp.gating.epochs import epoch_of
 from reviewapp.gating.models import Certificate, LabelledHistory
 from reviewapp.registry.models import ModelVersion, Stream
 from reviewapp.web.actor_names import ActorNames
@@ -39,6 +40,11 @@ class Shown:
     @property
     def promise(self) -> str:
         return wording.promise(self.certificate.target_error, self.certificate.confidence)
+
+    @property
+    def begun_anew(self) -> str:
+        epoch = epoch_of(self.certificate)
+        return wording.begun_anew(epoch.restarts, epoch.terms.delta) if epoch.terms else ""
 
     @property
     def meaning(self) -> str:
