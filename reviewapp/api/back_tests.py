@@ -51,7 +51,7 @@ class ErrorOutput(serializers.Serializer[Any]):
     low = serializers.FloatField()
     high = serializers.FloatField()
     at_most_wrong = serializers.IntegerField(
-        allow_null=True, help_text="So many of those decisions can be wrong at most, with 97.5 % confidence."
+        allow_null=True, help_text="So many of those decisions can be wrong at most, with 97.5% confidence."
     )
     in_doubt = serializers.IntegerField(
         help_text="Answers that contradict and wait for the next reader; the upper ends take them for wrong."

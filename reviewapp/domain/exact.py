@@ -108,7 +108,7 @@ def check_target(target_error: float) -> None:
     if not (isfinite(target_error) and 0 < target_error < 1):
         raise _refusal(
             "target_error",
-            f"The target error must lie between 0 and 1, both excluded, such as 0.01 for 1 %; it is {target_error:g}.",
+            f"The target error must lie between 0 and 1, both excluded, such as 0.01 for 1%; it is {target_error:g}.",
         )
 
 
@@ -117,7 +117,7 @@ def check_confidence(confidence: float) -> None:
     if not (isfinite(confidence) and 0 < confidence < 1):
         raise _refusal(
             "confidence",
-            f"The confidence must lie between 0 and 1, both excluded, such as 0.95 for 95 %; it is {confidence:g}.",
+            f"The confidence must lie between 0 and 1, both excluded, such as 0.95 for 95%; it is {confidence:g}.",
         )
 
 

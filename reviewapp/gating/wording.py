@@ -12,8 +12,8 @@ def share(value: float) -> str:
     """A share in per cent, with as many places as a small one needs."""
     percent = 100 * value
     if 99 < percent < 100:
-        return f"{percent:.4g} %"
-    return f"{percent:.0f} %" if percent >= 10 else f"{percent:.2g} %"
+        return f"{percent:.4g}%"
+    return f"{percent:.0f}%" if percent >= 10 else f"{percent:.2g}%"
 
 
 def number(value: float) -> str:
@@ -39,7 +39,7 @@ def begun_anew(restarts: int, delta: float) -> str:
     if not restarts:
         return ""
     before = "the attempt before was" if restarts == 1 else f"{restarts:,} attempts before were"
-    return f"Judged at {100 * (1 - delta):.4g} % confidence, because {before} ended by hand."
+    return f"Judged at {100 * (1 - delta):.4g}% confidence, because {before} ended by hand."
 
 
 def standing(state: str, evidence: Mapping[str, Any]) -> str:

@@ -53,8 +53,8 @@ def test_certificates_in_force_are_told_with_their_evidence(api: Caller, version
     (one,) = api.get(path).json()["items"]
 
     assert (one["scope"], one["state"], one["model_version"], one["wrong"]) == ("intact", "certified", 1, 0)
-    assert one["promise"] == "At most 5 % of the automatic decisions wrong, with 95 % confidence."
-    assert one["meaning"] == "95 % of certificates like this one are right."
+    assert one["promise"] == "At most 5% of the automatic decisions wrong, with 95% confidence."
+    assert one["meaning"] == "95% of certificates like this one are right."
     assert len(one["rungs"]) == 32
     assert {row["number"] for row in api.get(f"{path}?all=true").json()["items"]} == {1, 2}
     assert api.get(f"{path}?all=maybe").json()["code"] == "query_invalid"

@@ -56,7 +56,7 @@ def test_good_audits_leave_it_closed(version: ModelVersion, policy: PolicyVersio
     step(policy)
 
     assert (breaker().state, breaker().evidence["audits"], breaker().evidence["wrong"]) == ("closed", 62, 2)
-    assert breakers.told(breaker()).startswith("2 of 62 audits wrong, 5 % promised; evidence")
+    assert breakers.told(breaker()).startswith("2 of 62 audits wrong, 5% promised; evidence")
     assert not types()
 
 

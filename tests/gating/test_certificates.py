@@ -87,7 +87,7 @@ def test_a_new_promise_stands_unproven_until_enough_cases_were_scored_to_draw_a_
     assert (early.number, early.state, early.evidence["ladder"]) == (1, "unproven", None)
     assert early.evidence["sentence"] == "57 cases of this class scored; thresholds are drawn up from 200."
     assert (drawn.number, drawn.state, len(drawn.evidence["ladder"])) == (2, "unproven", 32)
-    assert "0 audits, 0 wrong, bound now 100 %" in drawn.evidence["sentence"]
+    assert "0 audits, 0 wrong, bound now 100%" in drawn.evidence["sentence"]
 
 
 def test_labels_earn_a_threshold_and_the_gate_follows_it(version: ModelVersion) -> None:
@@ -388,7 +388,7 @@ class TestBeginningAnew:
         judged = look(version, promise(version.stream, novelty_floor=1e-9))
 
         assert (self.share_of_delta(judged), judged.evidence["restarts"]) == (pytest.approx(1 / 4), 1)
-        assert shown(judged).begun_anew == "Judged at 98.75 % confidence, because the attempt before was ended by hand."
+        assert shown(judged).begun_anew == "Judged at 98.75% confidence, because the attempt before was ended by hand."
 
     def test_what_was_changed_before_any_label_costs_nothing(self, version: ModelVersion) -> None:
         look(version, promise(version.stream))

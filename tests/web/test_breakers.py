@@ -46,7 +46,7 @@ def test_an_open_breaker_says_what_it_saw_and_what_acted(opened, lead, signed_in
     now = content(client.get(reverse("policy", args=[opened.stream.slug])))
 
     for page in (listed, shown):
-        assert "wrong, 5 % promised" in page
+        assert "wrong, 5% promised" in page
     assert opened.case.external_id in shown
     assert "more clean ones needed before it can be armed again" in shown
     assert "stopped" in now

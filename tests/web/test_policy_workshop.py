@@ -309,7 +309,7 @@ def test_certificates_show_their_ladder_and_what_is_missing(promised, auditor, s
         number=1,
         target_error=0.05,
         confidence=0.95,
-        evidence={"sentence": "12 audits, 1 wrong, bound now 31 %, 140 more clean audits needed."},
+        evidence={"sentence": "12 audits, 1 wrong, bound now 31%, 140 more clean audits needed."},
     )
     client = signed_in(auditor)
 

@@ -78,7 +78,7 @@ TUMOUR_TRIAGE = Plan(
         "audit": {"ceiling": 0.25},
         "novelty_floor": 0.01,
     },
-    policy_note="At most 8 % of the automatic answers wrong, as much as a first exam on 220 tumours can show.",
+    policy_note="At most 8% of the automatic answers wrong, as much as a first exam on 220 tumours can show.",
     display=_facts,
 )
 DIGIT_READING = Plan(
@@ -104,7 +104,7 @@ DIGIT_READING = Plan(
     display=_pictures,
     proposal=Proposal(
         changes={"thresholds": dict.fromkeys(DIGITS, 0.9)},
-        note="Audits found hardly an error: let readings act alone from 90 % on.",
+        note="Audits found hardly an error: let readings act alone from 90% on.",
     ),
 )
 PLANS = (TUMOUR_TRIAGE, DIGIT_READING)
