@@ -1,30 +1,31 @@
-"""Audits: a blind reading of an automatic decision; only a confirmed contradiction corrects it."""
+"""Blind readings by further people: only a confirmed contradiction corrects a decision, or counts against the model."""
 
 from dataclasses import dataclass
 
 from django.conf import settings
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from reviewapp.accounts.models import User
-from reviewapp.cases.actions import deciding, reopening
+from reviewapp.cases import readings
+from reviewapp.cases.actions import deciding, evidence, reopening
 from reviewapp.cases.actions.routing import AUDIT_PRIORITY
 from reviewapp.cases.models import Case, Decision, Review, Verdict
+from reviewapp.cases.permissions import REVIEWS
 from reviewapp.cases.readings import AUDIT_KINDS
 from reviewapp.domain.errors import Conflict
 from reviewapp.domain.sampling import draw_second
 from reviewapp.registry.actors import Actor
-from reviewapp.registry.models import Stream
+from reviewapp.registry.models import Membership, Stream
 from reviewapp.registry.policies import read_body
 
 KINDS = AUDIT_KINDS
+_SECOND = (
+    Review.Kind.SECOND_OPINION,
+    {"code": "second_opinion", "sentence": "An earlier blind reading wants a second one; answer without knowing it."},
+)
 _NEXT_READER = {
-    Review.Kind.AUDIT: (
-        Review.Kind.SECOND_OPINION,
-        {
-            "code": "second_opinion",
-            "sentence": "An earlier blind reading wants a second one; answer without knowing it.",
-        },
-    ),
+    Review.Kind.ROUTINE: _SECOND,
+    Review.Kind.AUDIT: _SECOND,
     Review.Kind.SECOND_OPINION: (
         Review.Kind.ADJUDICATION,
         {"code": "adjudication", "sentence": "Two blind readings differ; the third one settles it."},
@@ -59,12 +60,49 @@ def settle(*, case: Case, review: Review, verdict: Verdict, by: Actor) -> Settle
     return Settlement(deciding.decide(case=case, answer=verdict.answer, review=review, by=by))
 
 
+def is_doubted(*, case: Case, review: Review, first: Verdict) -> bool:
+    """Whether the first answer to an ordinary review has to be confirmed before it counts against the model.
+
+    It is, where it contradicts the model unseen on a class that something is promised of, and there is somebody else
+    to ask: readers err, too, and a promise that is smaller than their error could never be proven otherwise.
+    """
+    prediction = review.prediction
+    if review.kind != Review.Kind.ROUTINE or prediction is None or prediction.policy_version is None:
+        return False
+    return (
+        evidence.contradicts(case=case, review=review, verdict=first)
+        and prediction.answer in read_body(prediction.policy_version.body).promises
+        and _others(case.stream, first.reviewer).exists()
+        and bool(readings.evidence_on(case.stream, [prediction.pk]))
+    )
+
+
+def ask_to_confirm(*, case: Case, review: Review, first: Verdict) -> bool:
+    """Ask a second blind reader where the first answer is doubted; answers whether one was asked."""
+    if not is_doubted(case=case, review=review, first=first):
+        return False
+    _ask_next_reader(case, review)
+    return True
+
+
+def _others(stream: Stream, reader: User) -> QuerySet[Membership]:
+    """The other people who may review."""
+    members = Membership.objects.filter(Q(stream=None) | Q(stream=stream), team=stream.team_id, role__in=REVIEWS)
+    return members.filter(user__is_active=True).exclude(user=reader)
+
+
 def settle_beside(*, case: Case, review: Review, verdict: Verdict) -> Settlement:
     """What a blind reading does while people are asked to decide the case anew: theirs decides, this one counts.
 
     Unless its reader has seen the model in the other review: then somebody else is asked, for no audit may be lost.
+    So it is where two readings differ.
     """
-    if not verdict.saw_model or review.kind not in _NEXT_READER:
+    if review.kind not in _NEXT_READER:
+        return Settlement()
+    is_split = review.kind == Review.Kind.SECOND_OPINION and verdict.answer not in _earlier_readings(
+        case, review, reader=verdict.reviewer
+    )
+    if not (verdict.saw_model or is_split):
         return Settlement()
     _ask_next_reader(case, review)
     return Settlement(is_open=True)
@@ -105,12 +143,13 @@ def _ask_next_reader(case: Case, review: Review) -> None:
 
 
 def _earlier_readings(case: Case, review: Review, *, reader: User) -> set[str]:
-    """What other people answered in the readings of this decision that still stand."""
+    """What other people answered unseen in the readings of this case that still stand."""
+    unseen = Q(review__kind=Review.Kind.ROUTINE, review__inclusion_probability__gt=0, stage=Verdict.Stage.FIRST)
     return set(
         Verdict.objects.filter(
+            Q(review__kind__in=KINDS) | (unseen & Q(saw_model=False)),
             review__case=case,
             review__generation=case.generation,
-            review__kind__in=KINDS,
             status=Verdict.Status.COUNTED,
         )
         .exclude(review=review)
@@ -128,7 +167,7 @@ def _undone(case: Case) -> QuerySet[Verdict]:
         kind=OuterRef("review__kind"),
         round__gt=OuterRef("review__round"),
     )
-    return Verdict.objects.filter(Exists(later), review__case=case, review__kind__in=KINDS)
+    return Verdict.objects.filter(Exists(later), review__case=case, review__kind__in=readings.KINDS)
 
 
 def take_back(*, case: Case, review: Review) -> None:

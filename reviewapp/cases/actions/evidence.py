@@ -39,6 +39,14 @@ def on_verdict(*, case: Case, review: Review, verdict: Verdict, by: Actor) -> in
     return ledger.record(stream=case.stream, entries=entries, by=by)
 
 
+def contradicts(*, case: Case, review: Review, verdict: Verdict) -> bool:
+    """Whether what was answered unseen speaks against the version that routed the case."""
+    if review.prediction is None or not readings.is_sampled(review):
+        return False
+    said = review.prediction.answer
+    return _truth(said, _unseen(case, review, verdict)) != said
+
+
 def _unseen(case: Case, review: Review, verdict: Verdict) -> list[str]:
     """The answers that speak for the case: this one or, from somebody who has seen the model, also theirs before."""
     if not verdict.saw_model:

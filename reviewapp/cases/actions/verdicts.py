@@ -112,7 +112,7 @@ def _keep(review: Review, case: Case, user: User, by: Actor, given: _Answer) -> 
         is_first = not review.verdicts.filter(stage=Stage.FIRST, status=Status.COUNTED).exists()
         verdict = _write(review, user, given, Status.COUNTED if is_first else Status.SECOND_OPINION)
         trail.happened(case, "review.committed", by=by, payload={"review": str(review.pk), "class": given.answer})
-        if is_first:
+        if is_first and not audits.is_doubted(case=case, review=review, first=verdict):
             evidence.on_verdict(case=case, review=review, verdict=verdict, by=by)
         return Submitted(Result.COMMITTED, verdict, "Your first answer is kept. Keep it or revise it.")
     verdict = _write(review, user, given, Status.COUNTED)
@@ -136,18 +136,28 @@ def _close(review: Review, case: Case, verdict: Verdict, by: Actor, *, is_demo: 
         payload={"review": {"id": str(review.pk), "kind": review.kind, "class": verdict.answer}},
         delay=deciding.UNDO_WINDOW,
     )
-    settled = audits.Settlement()
+    settled, first = audits.Settlement(), _first(review, verdict)
     if case.state == CaseState.IN_REVIEW and not _is_beside(review, case):
-        settled = audits.Settlement(deciding.decide(case=case, answer=verdict.answer, review=review, by=by))
+        decision = deciding.decide(case=case, answer=verdict.answer, review=review, by=by)
+        settled = audits.Settlement(decision, is_open=audits.ask_to_confirm(case=case, review=review, first=first))
         reopening.withdraw_reviews(case, keep=audits.KINDS)
     elif case.state == CaseState.DECIDED and review.kind in audits.KINDS:
         settled = audits.settle(case=case, review=review, verdict=verdict, by=by)
     elif review.kind in audits.KINDS:
         settled = audits.settle_beside(case=case, review=review, verdict=verdict)
     labelling.from_verdict(case=case, review=review, verdict=verdict, by=by, is_demo=is_demo)
-    if not settled.is_open:
-        evidence.on_verdict(case=case, review=review, verdict=verdict, by=by)
+    # What was answered before the reveal was entered then, unless it waited for somebody to confirm it.
+    if not settled.is_open and (first is verdict or evidence.contradicts(case=case, review=review, verdict=first)):
+        evidence.on_verdict(case=case, review=review, verdict=first, by=by)
     return Submitted(Result.SAVED, verdict, "Saved.", settled.decision)
+
+
+def _first(review: Review, verdict: Verdict) -> Verdict:
+    """The answer given before the reveal, where that is another one; somebody else may have given it."""
+    if verdict.stage == Stage.FIRST or review.mode != Stream.Mode.COMMIT_THEN_REVEAL:
+        return verdict
+    counted = review.verdicts.filter(stage=Stage.FIRST, status=Status.COUNTED).select_related("reviewer")
+    return counted.order_by("pk").first() or verdict
 
 
 def _is_beside(review: Review, case: Case) -> bool:
