@@ -18,7 +18,6 @@ STEPS = ("ask", "confirm", "refuse")
 
 
 class BreakerOutput(serializers.Serializer[Any]):
-    answer = serializers.CharField(help_text="The class.")
     segment = serializers.CharField(help_text="Empty for the whole class.")
     state = serializers.ChoiceField(Breaker.State.choices)
     sentence = serializers.CharField()
@@ -31,6 +30,9 @@ class BreakerOutput(serializers.Serializer[Any]):
     rearm_asked_by = serializers.CharField(allow_null=True)
     rearm_asked_at = serializers.DateTimeField(allow_null=True)
     rearm_reason = serializers.CharField()
+
+    def get_fields(self) -> dict[str, Any]:
+        return {"class": serializers.CharField(), **super().get_fields()}
 
 
 class BreakersOutput(serializers.Serializer[Any]):
@@ -55,9 +57,11 @@ class RecallBody(Input):
 
 class RecallOutput(serializers.Serializer[Any]):
     model_version = serializers.IntegerField()
-    answer = serializers.CharField()
     segment = serializers.CharField()
     since = serializers.DateTimeField()
+
+    def get_fields(self) -> dict[str, Any]:
+        return {"class": serializers.CharField(), **super().get_fields()}
 
 
 class RecallsOutput(serializers.Serializer[Any]):
@@ -114,7 +118,7 @@ class ClassRecallView(ApiView):
         items = [
             {
                 "model_version": one.model_version.number,
-                "answer": one.answer,
+                "class": one.answer,
                 "segment": one.segment,
                 "since": one.since,
             }
@@ -126,7 +130,7 @@ class ClassRecallView(ApiView):
 def _breaker(one: Breaker) -> dict[str, Any]:
     evidence = one.evidence
     return {
-        "answer": one.answer,
+        "class": one.answer,
         "segment": one.segment,
         "state": one.state,
         "sentence": wording.breaker(one.state, evidence),

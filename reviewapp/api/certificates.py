@@ -1,6 +1,7 @@
 """Certificates with their evidence, parity, and labelled histories as first exams."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from drf_spectacular.types import OpenApiTypes
@@ -70,7 +71,6 @@ class HistoryOutput(serializers.Serializer[Any]):
 
 
 class GroupOutput(serializers.Serializer[Any]):
-    answer = serializers.CharField(help_text="The class.")
     segment = serializers.CharField()
     automatic = serializers.IntegerField()
     audits = serializers.IntegerField()
@@ -82,6 +82,9 @@ class GroupOutput(serializers.Serializer[Any]):
     low = serializers.FloatField()
     high = serializers.FloatField()
     bound = serializers.FloatField()
+
+    def get_fields(self) -> dict[str, Any]:
+        return {"class": serializers.CharField(), **super().get_fields()}
 
 
 class HarmOutput(serializers.Serializer[Any]):
@@ -173,11 +176,16 @@ class ParityView(ApiView):
                 "days": found.days,
                 "arrivals": found.arrivals,
                 "automatic": found.automatic,
-                "groups": list(found.groups),
+                "groups": [_group(one) for one in found.groups],
                 "per_thousand": _harm(found.per_thousand),
                 "loss": {answer: _harm(loss) for answer, loss in found.loss.items()},
             }
         )
+
+
+def _group(one: Any) -> dict[str, Any]:
+    numbers = asdict(one)
+    return {"class": numbers.pop("answer"), **numbers}
 
 
 def certificate_output(one: Certificate) -> dict[str, Any]:

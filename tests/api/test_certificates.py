@@ -140,7 +140,7 @@ def test_parity_is_told_by_class_and_segment(api: Caller, version: ModelVersion)
 
     found = api.get(f"streams/{version.stream.slug}/parity").json()
 
-    assert [(row["answer"], row["audits"], row["wrong"]) for row in found["groups"]] == [("intact", 100, 10)]
+    assert [(row["class"], row["audits"], row["wrong"]) for row in found["groups"]] == [("intact", 100, 10)]
     assert (found["per_thousand"]["promised"], found["per_thousand"]["keeping"]) == (5.0, "broken")
 
 
