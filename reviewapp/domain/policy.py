@@ -26,7 +26,8 @@ class AuditRule:
 
     expected_per_day: audits of a class that a day should bring; floor, ceiling: least and greatest rate;
     amber_factor: by how much the rate grows while the breaker doubts; overdue_days: after how many days an audit that
-    nobody answered counts as wrong; second_read_share: share of agreeing audits that a second person reads too.
+    nobody answered counts as wrong; second_read_share: share of agreeing audits that a second person reads too;
+    confirm_share: share of unseen answers to ordinary reviews against the model that a second person confirms.
     """
 
     expected_per_day: float = 20.0
@@ -35,6 +36,7 @@ class AuditRule:
     amber_factor: float = 5.0
     overdue_days: float = 7.0
     second_read_share: float = 0.1
+    confirm_share: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,6 +91,7 @@ _AUDIT_WORDS = {
     "amber_factor": "Audit rate while the breaker is amber, times",
     "overdue_days": "Days until an unanswered audit counts as wrong",
     "second_read_share": "Share of agreeing audits that a second person reads",
+    "confirm_share": "Share of answers against the model in ordinary reviews that a second person confirms",
 }
 
 

@@ -115,6 +115,7 @@ def _audit_rule(audit: Body) -> Iterator[Fault]:
         "amber_factor": (1, 1000, False, "from 1 to 1,000"),
         "overdue_days": (0, MAX_DAYS, True, f"above 0 and at most {MAX_DAYS:,}"),
         "second_read_share": (0, 1, False, "from 0 to 1"),
+        "confirm_share": (0, 1, False, "from 0 to 1"),
     }
     wrong = set()
     for key, (low, high, is_open, words) in limits.items():

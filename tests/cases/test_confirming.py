@@ -101,7 +101,11 @@ def test_who_is_alone_is_believed(case: Case, rosa: User) -> None:
     assert kinds(case) == ["routine"]
 
 
-@pytest.mark.parametrize("policy", [{"promises": {}}, {"novelty_floor": 1.0}], ids=["no promise", "no evidence"])
+@pytest.mark.parametrize(
+    "policy",
+    [{"promises": {}}, {"novelty_floor": 1.0}, {"audit": {"confirm_share": 0.0}}],
+    ids=["no promise", "no evidence", "no share"],
+)
 def test_nobody_is_asked_where_nothing_hangs_on_it(
     policy: dict[str, Any],
     rosa: User,

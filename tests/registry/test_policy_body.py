@@ -76,6 +76,7 @@ def refused(body: Any, stream: Stream) -> list[tuple[str, str]]:
         ({"audit": {"amber_factor": 0.5}}, "audit.amber_factor"),
         ({"audit": {"overdue_days": float("inf")}}, "audit.overdue_days"),
         ({"audit": {"second_read_share": -1}}, "audit.second_read_share"),
+        ({"audit": {"confirm_share": 1.5}}, "audit.confirm_share"),
         ({"certificate_days": 0}, "certificate_days"),
         ({"certificate_days": None}, "certificate_days"),
         ({"false_trips_per_year": 100}, "false_trips_per_year"),

@@ -18,6 +18,7 @@ FORM = {
     "amber_factor": "5",
     "overdue_days": "7",
     "second_read_share": "10",
+    "confirm_share": "100",
     "certificate_days": "90",
     "false_trips_per_year": "0.05",
     "cap_seconds": "3600",

@@ -63,15 +63,19 @@ def settle(*, case: Case, review: Review, verdict: Verdict, by: Actor) -> Settle
 def is_doubted(*, case: Case, review: Review, first: Verdict) -> bool:
     """Whether the first answer to an ordinary review has to be confirmed before it counts against the model.
 
-    It is, where it contradicts the model unseen on a class that something is promised of, and there is somebody else
-    to ask: readers err, too, and a promise that is smaller than their error could never be proven otherwise.
+    It is, in the policy's share, where it contradicts the model unseen on a class that something is promised of, and
+    there is somebody else to ask: readers err, too, and a promise that is smaller than their error could never be
+    proven otherwise.
     """
     prediction = review.prediction
     if review.kind != Review.Kind.ROUTINE or prediction is None or prediction.policy_version is None:
         return False
+    if not evidence.contradicts(case=case, review=review, verdict=first):
+        return False
+    policy = read_body(prediction.policy_version.body)
     return (
-        evidence.contradicts(case=case, review=review, verdict=first)
-        and prediction.answer in read_body(prediction.policy_version.body).promises
+        prediction.answer in policy.promises
+        and draw_second(settings.COIN_KEY.encode(), case.pk) < policy.audit.confirm_share
         and _others(case.stream, first.reviewer).exists()
         and bool(readings.evidence_on(case.stream, [prediction.pk]))
     )

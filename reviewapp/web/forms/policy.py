@@ -16,7 +16,9 @@ SPARE_RULES = 2
 HOUR = 3600.0
 _PLAIN = Policy(thresholds={})
 _AUDIT = AuditRule()
-AUDIT_FIELDS = ("expected_per_day", "floor", "ceiling", "amber_factor", "overdue_days", "second_read_share")
+AUDIT_FIELDS = (
+    *("expected_per_day", "floor", "ceiling", "amber_factor", "overdue_days", "second_read_share", "confirm_share"),
+)
 PLAIN_FIELDS = ("novelty_floor", "is_joint", "certificate_days", "false_trips_per_year", "is_range_checked")
 
 
@@ -37,6 +39,11 @@ class PolicyForm(forms.Form):
     overdue_days = fields.number("Overdue after, days", "An audit that nobody answered counts as wrong from then on.")
     second_read_share = fields.percent(
         "Agreements read twice", "Share of agreeing audits that a second person reads too.", required=True
+    )
+    confirm_share = fields.percent(
+        "Contradictions confirmed",
+        "Share of unseen answers to ordinary reviews against the model that a second person confirms.",
+        required=True,
     )
     certificate_days = fields.number("Certificates last, days", "Then fresh audits must have earned the next one.")
     false_trips_per_year = fields.number(
