@@ -10,7 +10,7 @@ from reviewapp.cases.actions import certifying
 from reviewapp.domain.policy import Policy, Promise
 from reviewapp.gating import counting, proof
 from reviewapp.gating.actions.certificates import GUARDRAILS, at_level
-from reviewapp.gating.epochs import Epoch, after, delta_of, epoch_of
+from reviewapp.gating.epochs import Epoch, after, delta_of, epoch_of, first_id_at
 from reviewapp.gating.models import Certificate
 from reviewapp.registry.actions.policies import active_policy
 from reviewapp.registry.models import ModelVersion, Stream
@@ -100,7 +100,8 @@ def _earned(last: Certificate | None, version: ModelVersion, answer: str, policy
     judged = _judged_by(epoch, version, answer, policy)
     if judged.terms is None:
         return held
-    counted = counting.count(version, answer, epoch=judged, cut=certifying.pending(version).get(answer))
+    cut = certifying.pending(version, first_id_at(judged.since)).get(answer)
+    counted = counting.count(version, answer, epoch=judged, cut=cut)
     return proof.look(judged.terms, counted.counts, held=held, examined=judged.examined).threshold
 
 

@@ -59,6 +59,18 @@ def test_an_answer_counts_only_after_those_of_the_cases_before_it(stream: Stream
     assert Certificate.objects.latest("number").evidence["labels"] == 2
 
 
+def test_what_waits_from_before_a_new_beginning_holds_nothing_back(stream: Stream, rosa: User) -> None:
+    arrive(stream, 0.9)
+    certifying.look_all()
+    looser = {"intact": {"target_error": 0.06, "confidence": 0.95}}
+    policies.active(stream, thresholds={}, audit_rates={}, promises=looser)
+    answer(arrive(stream, 0.8), rosa)
+
+    certifying.look_all()
+
+    assert Certificate.objects.latest("number").evidence["labels"] == 1
+
+
 def test_the_ladder_comes_from_what_was_served(stream: Stream) -> None:
     for confidence in (0.9, 0.8, 0.7):
         arrive(stream, confidence)

@@ -18,6 +18,7 @@ from reviewapp.cases.models import Case, Prediction
 from reviewapp.domain import gate
 from reviewapp.domain.gate import Facts
 from reviewapp.domain.policy import AuditRule, Policy, Promise
+from reviewapp.gating.epochs import first_id_at
 from reviewapp.gating.rulebook import Rulebook, Standing
 from reviewapp.registry.actions import rollouts
 from reviewapp.registry.actors import SYSTEM
@@ -177,7 +178,7 @@ class TestPending:
     """Up to where evidence counts."""
 
     def waiting(self, stream: Stream) -> dict[str, UUID]:
-        return evidence.pending_since(stream.model_versions.earliest("number"))
+        return evidence.pending_since(stream.model_versions.earliest("number"), first_id_at(None))
 
     def test_evidence_counts_up_to_the_first_case_that_waits_for_its_reading(
         self, committing: Stream, rosa: User
@@ -255,4 +256,4 @@ class TestPending:
         rivals.shadow_all()
 
         assert self.waiting(committing) == {"damaged": case.pk}
-        assert evidence.pending_since(rival) == {"intact": case.pk}
+        assert evidence.pending_since(rival, first_id_at(None)) == {"intact": case.pk}

@@ -56,7 +56,7 @@ def look(
         policy=read_body(policy.body),
         policy_number=policy.number,
         served=lambda _: Served(scores, 20.0),
-        cuts=cuts or {},
+        pending=lambda _: cuts or {},
         now=now,
     )
     return certificates.look(version=version, situation=situation)[0]

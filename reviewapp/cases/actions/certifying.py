@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 from uuid import UUID
 
 import structlog
@@ -67,7 +67,7 @@ def look(*, policy: PolicyVersion, now: datetime | None = None) -> list[Certific
                 policy=body,
                 policy_number=policy.number,
                 served=partial(served, version),
-                cuts=pending(version),
+                pending=cache(partial(pending, version)),
                 now=now,
             )
             found += certificates.look(version=version, situation=situation)
@@ -78,7 +78,7 @@ def look(*, policy: PolicyVersion, now: datetime | None = None) -> list[Certific
     return found
 
 
-def pending(version: ModelVersion, first: UUID | None = None) -> Mapping[str, UUID]:
+def pending(version: ModelVersion, first: UUID) -> Mapping[str, UUID]:
     """The first sampled case of each class, from `first` on, that still waits for its blind answer.
 
     The evidence ends before it.

@@ -100,7 +100,7 @@ JOIN cases_prediction a ON a.id = waiting.prediction_id
 JOIN asked ON a.created_at {{age}} asked.after
 JOIN cases_prediction p ON p.case_id = a.case_id AND p.generation = a.generation AND p.model_version_id = asked.id
     AND ((p.id = a.id AND p.role <> 'fallback') OR p.role = 'shadow')
-WHERE (%(first)s::uuid IS NULL OR p.case_id >= %(first)s::uuid)
+WHERE p.case_id >= %(first)s::uuid
     AND NOT EXISTS (SELECT 1 FROM gating_ledgerentry e
                     WHERE e.model_version_id = p.model_version_id AND e.case_id = p.case_id)
 """  # noqa: S608 our own
@@ -114,7 +114,7 @@ ORDER BY p.class, p.case_id
 _OVERDUE = f"{_WAITING.format(what='a.id', age='<=')} ORDER BY p.case_id"
 
 
-def pending_since(version: ModelVersion, first: UUID | None = None) -> dict[str, UUID]:
+def pending_since(version: ModelVersion, first: UUID) -> dict[str, UUID]:
     """By class, the first case to arrive whose reading is not in the ledger yet; evidence counts up to there.
 
     Only of cases from `first` on, where nothing before it counts. Ids of cases follow their arrival. A class without

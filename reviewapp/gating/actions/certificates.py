@@ -1,7 +1,7 @@
 """Certificates: looked at again and again, issued when something changes, renewed or expired, and made void."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -13,7 +13,7 @@ from reviewapp.domain.policy import Policy, Promise
 from reviewapp.gating import counting, findings
 from reviewapp.gating.actions import ladders
 from reviewapp.gating.actions.ladders import Served
-from reviewapp.gating.epochs import Epoch, after, delta_of, epoch_of
+from reviewapp.gating.epochs import Epoch, after, delta_of, epoch_of, first_id_at
 from reviewapp.gating.findings import Finding
 from reviewapp.gating.models import Certificate, LabelledHistory
 from reviewapp.gating.reach import reached
@@ -46,14 +46,14 @@ GUARDRAILS = {
 class Situation:
     """What a look needs beside the ledger.
 
-    served: answers for a class whose ladder is to be drawn. cuts: class → the first sampled case that is still to be
-    answered: the evidence ends before it. now: the database's time unless given.
+    served: answers for a class whose ladder is to be drawn. pending: of the cases from an id on, by class, the first
+    sampled one that is still to be answered: the evidence ends before it. now: the database's time unless given.
     """
 
     policy: Policy
     policy_number: int
     served: Callable[[str], Served]
-    cuts: Mapping[str, UUID] = field(default_factory=dict)
+    pending: Callable[[UUID], Mapping[str, UUID]] = lambda _: {}
     now: datetime | None = None
 
 
@@ -94,7 +94,7 @@ def _look(version: ModelVersion, answer: str, promise: Promise, situation: Situa
         served = situation.served(answer)
     if epoch.terms is not None and epoch.terms.delta != delta:
         epoch = at_level(epoch, delta, answer)
-    cut = situation.cuts.get(answer)
+    cut = situation.pending(first_id_at(epoch.since)).get(answer)
     counted = counting.count(version, answer, epoch=epoch, cut=cut)
     finding = findings.judge(answer, epoch, counted, policy=policy, now=now)
     evidence = findings.evidence(

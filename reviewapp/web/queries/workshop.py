@@ -119,8 +119,9 @@ def labels_of(version: ModelVersion, answer: str, since: datetime | None) -> "La
     from reviewapp.gating.epochs import first_id_at
     from reviewapp.web.estimates import Labels
 
-    cut = pending(version).get(answer)
-    every = LedgerEntry.objects.filter(model_version=version, answer=answer, case_id__gte=first_id_at(since))
+    first = first_id_at(since)
+    cut = pending(version, first).get(answer)
+    every = LedgerEntry.objects.filter(model_version=version, answer=answer, case_id__gte=first)
     entries = every.filter(case_id__lt=cut) if cut else every
     rows = entries.order_by("-case_id").values_list(
         "confidence", "inclusion_probability", "least_probability", "is_wrong"
